@@ -1,0 +1,122 @@
+package db
+
+import "time"
+
+// ClockTolerance is how far two clocks may disagree: dates that are out of
+// order or in the future by no more than this are accepted, and a duration
+// that would be negative counts as zero.
+const ClockTolerance = 5 * time.Minute
+
+// Key names one deployment or one incident. A CI run number is unique only
+// within its project, and one run may deploy to several environments.
+type Key struct {
+	Project     string
+	Environment string
+	ID          string
+}
+
+// Ref names a stored deployment or incident by its id. Project and Environment
+// choose when several have that id; left empty they match any.
+type Ref struct {
+	ID          string
+	Project     string
+	Environment string
+}
+
+// TeamFunc finds the team that answers for a project, or "" when it is not
+// known. A command carries one because the project of a [Ref] is known only
+// once its row has been read.
+type TeamFunc func(project string) string
+
+// Command is one change of the store: one of [StartDeployment],
+// [FinishDeployment], [OpenIncident], [RestoreIncident] and [FinishIncident].
+// Carrying out a command again changes nothing.
+type Command interface {
+	do(t *tx) (Outcome, error)
+}
+
+// Outcome is what a command led to: the deployment or the incident as it is
+// stored now, and whether the command created it.
+type Outcome struct {
+	Deployment *Deployment
+	Incident   *Incident
+	Created    bool
+}
+
+// StartDeployment records that a deployment started.
+type StartDeployment struct {
+	Key
+	// FirstCommitAt is when the oldest commit of the change was made.
+	FirstCommitAt time.Time
+	// DeployStartAt is when the deployment began. Zero means now.
+	DeployStartAt time.Time
+	// DeployedAt is the date that a later [FinishDeployment] without one will
+	// use. Zero means none.
+	DeployedAt time.Time
+	// Rework says that the deployment repairs something in production.
+	Rework bool
+	// Team is asked when the deployment is new. Nil means no team.
+	Team TeamFunc
+	// FillTeam says that Team may fill in an unknown team later, because a
+	// user was named.
+	FillTeam bool
+}
+
+// FinishDeployment records that a deployment is running in its environment.
+type FinishDeployment struct {
+	Ref
+	// DeployedAt is when. Zero means the date given at the start, or now.
+	DeployedAt time.Time
+	// Create is used when nothing fits Ref: the deployment is then recorded as
+	// started and deployed. Its Key must be complete and its FirstCommitAt
+	// set. A zero DeployStartAt means that the start is unknown, and no
+	// deployment duration is measured. Nil means that an unknown deployment is
+	// an error.
+	Create *StartDeployment
+	// Team, if not nil, may fill in an unknown team.
+	Team TeamFunc
+}
+
+// OpenIncident records an incident: that it started and, where the dates are
+// given, that it was restored and finished.
+type OpenIncident struct {
+	// Key names the incident. An empty ID asks for a generated one.
+	Key
+	// AnyEnvironment says that Environment is only a default, so that a
+	// linked deployment may decide it.
+	AnyEnvironment bool
+	// DeploymentID is the deployment that caused it, if any.
+	DeploymentID string
+	// StartedAt is when it began. Zero means now.
+	StartedAt time.Time
+	// RestoredAt is when service was restored. Zero means not yet.
+	RestoredAt time.Time
+	// FinishedAt is when it was closed, which implies restored.
+	FinishedAt time.Time
+	// IdempotencyKey tells a retry of an incident without an ID from a second
+	// incident. Empty means none.
+	IdempotencyKey string
+	// Team is asked when the incident is new. Nil means no team.
+	Team TeamFunc
+	// FillTeam says that Team may fill in an unknown team later.
+	FillTeam bool
+}
+
+// RestoreIncident records that service was restored.
+type RestoreIncident struct {
+	Ref
+	// At is when. Zero means now.
+	At time.Time
+	// Team, if not nil, may fill in an unknown team.
+	Team TeamFunc
+}
+
+// FinishIncident records that an incident was closed, and restored if it was
+// not yet.
+type FinishIncident struct {
+	Ref
+	// At is when. Zero means now.
+	At time.Time
+	// Team, if not nil, may fill in an unknown team.
+	Team TeamFunc
+}

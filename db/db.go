@@ -1,0 +1,204 @@
+// Package db stores deployments, incidents and the events that follow from
+// them in one SQLite file. [Store.Do] is the only way to change it; everything
+// else reads.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"modernc.org/sqlite"
+)
+
+// Options are the settings of a [Store]. The zero value is the one for
+// production.
+type Options struct {
+	// Now tells the time. Nil means [time.Now].
+	Now func() time.Time
+	// BusyTimeout is how long a write waits for another process that holds the
+	// write lock. Zero means five seconds.
+	BusyTimeout time.Duration
+}
+
+// Store is an open database. Its methods may be called concurrently, and
+// several processes may have the same file open.
+type Store struct {
+	path      string
+	opened    fs.FileInfo // the file as it was when it was opened
+	now       func() time.Time
+	writer    *writer
+	writePool *sql.DB
+	readers   *sql.DB
+}
+
+// Open opens the database file, creates it if there is none, checks that it is
+// sound and brings its schema up to date. Locks and syncs of SQLite are set
+// for the whole process: locks that survive another part of the process
+// opening the file, and fdatasync, which is as durable as fsync.
+func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.BusyTimeout == 0 {
+		o.BusyTimeout = 5 * time.Second
+	}
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("find the database file: %w", err)
+	}
+	if err := chooseLocksAndSyncs(); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	s := &Store{path: path, now: o.Now}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("open store %s: %w", path, err), s.closePools())
+		}
+	}()
+	if err := s.openWriter(ctx, o.BusyTimeout); err != nil {
+		return nil, err
+	}
+	if err := s.openReaders(o.BusyTimeout); err != nil {
+		return nil, err
+	}
+	s.writer = newWriter(s)
+	return s, nil
+}
+
+func chooseLocksAndSyncs() error {
+	if _, err := sqlite.OFDLocking(true); err != nil && !errors.Is(err, sqlite.ErrOFDLockingUnavailable) {
+		return fmt.Errorf("choose file locks: %w", err)
+	}
+	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
+		return fmt.Errorf("choose fdatasync: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) openWriter(ctx context.Context, busy time.Duration) error {
+	pool, err := sql.Open("sqlite", dataSource(s.path, url.Values{
+		"_txlock": {"immediate"},
+		"_pragma": {
+			fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)",
+			"foreign_keys(1)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)",
+		},
+	}))
+	if err != nil {
+		return err
+	}
+	pool.SetMaxOpenConns(1)
+	s.writePool = pool
+	if err := check(ctx, pool); err != nil {
+		return err
+	}
+	if err := migrate(ctx, pool); err != nil {
+		return err
+	}
+	s.opened, err = os.Stat(s.path)
+	return err
+}
+
+// check reads the structure of the whole file, because a damaged page is
+// otherwise noticed only when it is touched, and a file cut short not at all.
+func check(ctx context.Context, pool *sql.DB) error {
+	var result string
+	if err := pool.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&result); err != nil {
+		return fmt.Errorf("check the database file: %w", storeError(err))
+	}
+	if result != "ok" {
+		return unavailable("the database file is damaged: restore a backup", errors.New(result))
+	}
+	return nil
+}
+
+func (s *Store) openReaders(busy time.Duration) error {
+	pool, err := sql.Open("sqlite", dataSource(s.path, url.Values{
+		"mode":    {"ro"},
+		"_pragma": {fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), "query_only(1)"},
+	}))
+	if err != nil {
+		return err
+	}
+	// Two readers cost the writer least (measured on two cores).
+	pool.SetMaxOpenConns(2)
+	pool.SetMaxIdleConns(2)
+	s.readers = pool
+	return nil
+}
+
+func dataSource(path string, query url.Values) string {
+	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
+	return file.String()
+}
+
+// Close waits for the commands under way, answers later ones with an
+// Unavailable error, and closes the file.
+func (s *Store) Close() error {
+	s.writer.close()
+	if err := s.closePools(); err != nil {
+		return fmt.Errorf("close store %s: %w", s.path, err)
+	}
+	return nil
+}
+
+func (s *Store) closePools() error {
+	var errs []error
+	for _, pool := range []*sql.DB{s.readers, s.writePool} {
+		if pool != nil {
+			errs = append(errs, pool.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Path returns the absolute path of the database file.
+func (s *Store) Path() string { return s.path }
+
+// Now returns the time as the store sees it.
+func (s *Store) Now() time.Time { return s.now() }
+
+// Ready reports whether the store can store, by writing a row along the very
+// path of an event.
+func (s *Store) Ready(ctx context.Context) error {
+	_, err := s.writer.do(ctx, nil)
+	return err
+}
+
+// Writable tells whether the last attempt to write succeeded.
+func (s *Store) Writable() bool { return !s.writer.failing.Load() }
+
+// Size returns how many bytes the database and its write-ahead log take.
+func (s *Store) Size() (int64, error) {
+	var size int64
+	for _, name := range []string{s.path, s.path + "-wal"} {
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("size of the store: %w", err)
+		}
+		size += info.Size()
+	}
+	return size, nil
+}
+
+// checkFile refuses to write into a file that is no longer where it was: such
+// writes succeed and are lost.
+func (s *Store) checkFile() error {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return unavailable("the database file is gone: put it back, or restart", err)
+	}
+	if !os.SameFile(info, s.opened) {
+		return unavailable("the database file was replaced by another: restart to use it", nil)
+	}
+	return nil
+}

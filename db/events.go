@@ -1,0 +1,118 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// Kind is what became true.
+type Kind string
+
+// The kinds of events.
+const (
+	DeploymentStarted  Kind = "deployment_started"
+	DeploymentDeployed Kind = "deployment_deployed"
+	ChangeFailed       Kind = "change_failed"
+	IncidentStarted    Kind = "incident_started"
+	IncidentLinked     Kind = "incident_linked"
+	IncidentRestored   Kind = "incident_restored"
+	IncidentFinished   Kind = "incident_finished"
+)
+
+// NullDuration is a duration that may be unknown.
+type NullDuration = sql.Null[time.Duration]
+
+// Event is one thing that became true. Events are never changed or removed,
+// and Seq grows with every event.
+type Event struct {
+	Seq         int64
+	Kind        Kind
+	Project     string
+	Environment string
+	Team        string // empty: unknown
+	Subject     string // the id of the deployment or incident
+	OccurredAt  time.Time
+	RecordedAt  time.Time
+
+	// What the event measured, each at millisecond precision and never
+	// negative.
+	LeadTime           NullDuration
+	DeploymentDuration NullDuration
+	TimeToDetect       NullDuration
+	TimeToRestore      NullDuration
+}
+
+const insertEvent = `INSERT INTO events
+	(kind, project_id, environment, team_id, subject_id, occurred_at, recorded_at,
+	 lead_time_ms, deployment_duration_ms, time_to_detect_ms, time_to_restore_ms)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+// record adds an event to the transaction.
+func (t *tx) record(e Event) error {
+	_, err := t.exec(insertEvent, string(e.Kind), e.Project, e.Environment, nullText(e.Team), e.Subject,
+		millis(e.OccurredAt), millis(t.now), nullMillis(e.LeadTime), nullMillis(e.DeploymentDuration),
+		nullMillis(e.TimeToDetect), nullMillis(e.TimeToRestore))
+	if err != nil {
+		return fmt.Errorf("record %s: %w", e.Kind, err)
+	}
+	return nil
+}
+
+// EventsAfter streams the events with a greater sequence number than seq, in
+// order. An error ends the stream.
+func (s *Store) EventsAfter(ctx context.Context, seq int64) iter.Seq2[Event, error] {
+	const query = `SELECT seq, kind, project_id, environment, coalesce(team_id, ''), subject_id,
+		occurred_at, recorded_at, lead_time_ms, deployment_duration_ms, time_to_detect_ms, time_to_restore_ms
+		FROM events WHERE seq > ? ORDER BY seq`
+	return func(yield func(Event, error) bool) {
+		rows, err := s.readers.QueryContext(ctx, query, seq)
+		if err != nil {
+			yield(Event{}, fmt.Errorf("read events after %d: %w", seq, storeError(err)))
+			return
+		}
+		defer rows.Close() //nolint:errcheck // Err, below, reports what went wrong.
+		for rows.Next() {
+			e, err := scanEvent(rows)
+			if err != nil {
+				yield(Event{}, fmt.Errorf("scan event after %d: %w", seq, err))
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(Event{}, fmt.Errorf("read events after %d: %w", seq, storeError(err)))
+		}
+	}
+}
+
+func scanEvent(rows *sql.Rows) (Event, error) {
+	var (
+		e                                 Event
+		occurred, recorded                int64
+		lead, deployment, detect, restore sql.NullInt64
+	)
+	err := rows.Scan(&e.Seq, (*string)(&e.Kind), &e.Project, &e.Environment, &e.Team, &e.Subject,
+		&occurred, &recorded, &lead, &deployment, &detect, &restore)
+	if err != nil {
+		return Event{}, err
+	}
+	e.OccurredAt, e.RecordedAt = fromMillis(occurred), fromMillis(recorded)
+	e.LeadTime, e.DeploymentDuration = duration(lead), duration(deployment)
+	e.TimeToDetect, e.TimeToRestore = duration(detect), duration(restore)
+	return e, nil
+}
+
+// LastEvent returns the sequence number of the newest event, 0 when there is
+// none.
+func (s *Store) LastEvent(ctx context.Context) (int64, error) {
+	var seq int64
+	if err := s.readers.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM events").Scan(&seq); err != nil {
+		return 0, fmt.Errorf("read last event: %w", storeError(err))
+	}
+	return seq, nil
+}

@@ -1,0 +1,86 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate brings the schema to the newest version this binary knows. Each step
+// runs in a transaction of its own that takes the write lock first, so several
+// processes may start at once on one file. PRAGMA user_version holds how many
+// steps have been applied.
+func migrate(ctx context.Context, pool *sql.DB) error {
+	steps, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return fmt.Errorf("list migrations: %w", err)
+	}
+	for done := false; !done; {
+		if done, err = migrateOnce(ctx, pool, steps); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func migrateOnce(ctx context.Context, pool *sql.DB, steps []string) (done bool, err error) {
+	tx, err := pool.BeginTx(ctx, nil) // immediate, by the data source name
+	if err != nil {
+		return false, fmt.Errorf("begin migration: %w", storeError(err))
+	}
+	defer func() {
+		if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
+			err = errors.Join(err, rollback)
+		}
+	}()
+
+	version, err := schemaVersion(ctx, tx)
+	if err != nil {
+		return false, err
+	}
+	if version > len(steps) {
+		return false, fmt.Errorf("the database has schema version %d and this em-metrics knows only %d: "+
+			"start a newer em-metrics, or restore the backup made before the upgrade", version, len(steps))
+	}
+	if version == len(steps) {
+		return true, nil
+	}
+	script, err := migrations.ReadFile(steps[version])
+	if err != nil {
+		return false, fmt.Errorf("read migration: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, string(script)); err != nil {
+		return false, fmt.Errorf("apply %s: %w", steps[version], storeError(err))
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version+1)); err != nil {
+		return false, fmt.Errorf("set schema version: %w", storeError(err))
+	}
+	if err := tx.Commit(); err != nil {
+		return false, fmt.Errorf("commit %s: %w", steps[version], storeError(err))
+	}
+	return false, nil
+}
+
+// schemaVersion reads the version, and refuses a file that another program
+// made: it would have tables but no version.
+func schemaVersion(ctx context.Context, tx *sql.Tx) (int, error) {
+	var version, tables int
+	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return 0, fmt.Errorf("read schema version: %w", storeError(err))
+	}
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'").Scan(&tables)
+	if err != nil {
+		return 0, fmt.Errorf("read schema: %w", storeError(err))
+	}
+	if version == 0 && tables > 0 {
+		return 0, errors.New("the file is the database of another program " +
+			"(it has tables but no em-metrics schema version): name another file")
+	}
+	return version, nil
+}

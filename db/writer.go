@@ -1,0 +1,307 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// maxBatch bounds how many calls share one commit, and so how long the first
+// of them waits.
+const maxBatch = 256
+
+// writer is the one goroutine that writes. It takes every call that is waiting
+// into one transaction and answers each after the commit is on disk, so the
+// cost of a sync is shared and nobody waits for a lock.
+type writer struct {
+	store   *Store
+	queue   chan *call
+	closing chan struct{} // closed when no further call is taken
+	done    chan struct{} // closed when the last call has been answered
+	failing atomic.Bool
+	tx      *tx // nil until a connection is open
+}
+
+// call is one Do: its commands are carried out together or not at all.
+type call struct {
+	ctx      context.Context
+	commands []Command
+	outcomes []Outcome
+	err      error
+	answered chan struct{}
+}
+
+func newWriter(s *Store) *writer {
+	w := &writer{
+		store:   s,
+		queue:   make(chan *call, maxBatch),
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+	go w.run()
+	return w
+}
+
+// Do carries out the commands in order, all or none, and returns when they are
+// on disk. An [Error] says what to do about a failure. When the context ends
+// first the commands may or may not have been stored; repeating them is safe.
+func (s *Store) Do(ctx context.Context, commands ...Command) ([]Outcome, error) {
+	return s.writer.do(ctx, commands)
+}
+
+func (w *writer) do(ctx context.Context, commands []Command) ([]Outcome, error) {
+	c := &call{ctx: ctx, commands: commands, answered: make(chan struct{})}
+	select {
+	case <-w.closing:
+		return nil, unavailable("the service is stopping", nil)
+	default:
+	}
+	select {
+	case w.queue <- c:
+	case <-w.closing:
+		return nil, unavailable("the service is stopping", nil)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the writer: %w", ctx.Err())
+	}
+	select {
+	case <-c.answered:
+		return c.outcomes, c.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the commit: %w", ctx.Err())
+	case <-w.done:
+	}
+	// The writer has ended. It may have answered this call with its last batch,
+	// or the call may have entered the queue too late.
+	select {
+	case <-c.answered:
+		return c.outcomes, c.err
+	default:
+		return nil, unavailable("the service is stopping", nil)
+	}
+}
+
+func (w *writer) close() {
+	close(w.closing)
+	<-w.done
+}
+
+func (w *writer) run() {
+	defer close(w.done)
+	defer w.discard(nil)
+	for {
+		select {
+		case first := <-w.queue:
+			w.commit(w.drain(first))
+		case <-w.closing:
+			for {
+				select {
+				case first := <-w.queue:
+					w.commit(w.drain(first))
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// drain collects what is waiting. It yields once, so that callers which have
+// just been answered can queue their next call; lingering longer only hurts.
+func (w *writer) drain(first *call) []*call {
+	runtime.Gosched()
+	batch := []*call{first}
+	for len(batch) < maxBatch {
+		select {
+		case c := <-w.queue:
+			batch = append(batch, c)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit answers every call of the batch. When something other than a refused
+// command breaks the shared transaction, each call is tried alone, so that only
+// the culprit fails.
+func (w *writer) commit(batch []*call) {
+	err := w.transact(batch)
+	var broken *Error
+	if err != nil && !errors.As(err, &broken) && len(batch) > 1 {
+		for _, c := range batch {
+			w.commit([]*call{c})
+		}
+		return
+	}
+	w.failing.Store(broken != nil)
+	for _, c := range batch {
+		if err != nil {
+			c.outcomes, c.err = nil, err
+		}
+		close(c.answered)
+	}
+}
+
+// transact carries out the batch in one transaction. A command that is refused
+// leaves its error in its call; an error returned is one of the transaction,
+// of which nothing is stored.
+func (w *writer) transact(batch []*call) (err error) {
+	if err := w.store.checkFile(); err != nil {
+		return err
+	}
+	t, err := w.open()
+	if err != nil {
+		return err
+	}
+	t.now = w.store.now().UTC().Truncate(time.Millisecond)
+	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
+		return w.failed("begin", err)
+	}
+	for _, c := range batch {
+		if c.err = c.ctx.Err(); c.err != nil {
+			continue
+		}
+		if c.outcomes, c.err = t.carryOut(c.commands); c.err != nil && !refused(c.err) {
+			return w.failed("carry out a command", c.err)
+		}
+	}
+	if _, err := t.exec("COMMIT"); err != nil {
+		return w.failed("commit", err)
+	}
+	return nil
+}
+
+// refused tells an error that a command itself returned, before it wrote
+// anything, from a failure of the database.
+func refused(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code != Unavailable
+}
+
+// failed ends a broken transaction and turns the cause into what callers get.
+func (w *writer) failed(doing string, cause error) error {
+	if _, err := w.tx.exec("ROLLBACK"); err != nil {
+		// SQLite ends the transaction by itself after some failures; then, and
+		// whenever the connection is in doubt, a new one is the safe way on.
+		w.discard(driver.ErrBadConn)
+	}
+	return storeError(fmt.Errorf("%s: %w", doing, cause))
+}
+
+func (w *writer) open() (*tx, error) {
+	if w.tx != nil {
+		return w.tx, nil
+	}
+	conn, err := w.store.writePool.Conn(context.Background())
+	if err != nil {
+		return nil, storeError(fmt.Errorf("open the connection for writing: %w", err))
+	}
+	w.tx = &tx{conn: conn, stmts: map[string]*sql.Stmt{}}
+	return w.tx, nil
+}
+
+// discard gives the connection back; with driver.ErrBadConn the pool closes it
+// instead of using it again.
+func (w *writer) discard(reason error) {
+	if w.tx == nil {
+		return
+	}
+	w.tx.close(reason)
+	w.tx = nil
+}
+
+// tx is the transaction under way on the connection for writing, with the
+// statements prepared on it so far and the one time that all of it happens at.
+type tx struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+	now   time.Time
+}
+
+// carryOut carries out the commands of one call. A single command checks
+// before it writes; of several, a later one can be refused after an earlier
+// one wrote, which a savepoint undoes.
+func (t *tx) carryOut(commands []Command) ([]Outcome, error) {
+	switch len(commands) {
+	case 0: // a readiness check
+		_, err := t.exec("UPDATE readiness SET checked_at = ?", millis(t.now))
+		return nil, err
+	case 1:
+		outcome, err := commands[0].do(t)
+		return []Outcome{outcome}, err
+	}
+	if _, err := t.exec("SAVEPOINT call"); err != nil {
+		return nil, err
+	}
+	outcomes := make([]Outcome, 0, len(commands))
+	for _, command := range commands {
+		outcome, err := command.do(t)
+		if err != nil {
+			return nil, errors.Join(err, t.undo())
+		}
+		outcomes = append(outcomes, outcome)
+	}
+	_, err := t.exec("RELEASE call")
+	return outcomes, err
+}
+
+func (t *tx) undo() error {
+	if _, err := t.exec("ROLLBACK TO call"); err != nil {
+		return err
+	}
+	_, err := t.exec("RELEASE call")
+	return err
+}
+
+// exec and query use no caller's context: a batch belongs to many callers, and
+// none of them may interrupt it for the others.
+func (t *tx) exec(statement string, args ...any) (sql.Result, error) {
+	stmt, err := t.prepare(statement)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.ExecContext(context.Background(), args...)
+}
+
+func (t *tx) query(statement string, args ...any) (*sql.Rows, error) {
+	stmt, err := t.prepare(statement)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(context.Background(), args...)
+}
+
+func (t *tx) queryValue(dest any, statement string, args ...any) error {
+	stmt, err := t.prepare(statement)
+	if err != nil {
+		return err
+	}
+	return stmt.QueryRowContext(context.Background(), args...).Scan(dest)
+}
+
+func (t *tx) prepare(statement string) (*sql.Stmt, error) {
+	if stmt, ok := t.stmts[statement]; ok {
+		return stmt, nil
+	}
+	stmt, err := t.conn.PrepareContext(context.Background(), statement)
+	if err != nil {
+		return nil, fmt.Errorf("prepare statement: %w", err)
+	}
+	t.stmts[statement] = stmt
+	return stmt, nil
+}
+
+func (t *tx) close(reason error) {
+	for _, stmt := range t.stmts {
+		_ = stmt.Close() // the connection ends next, whatever this says
+	}
+	if reason != nil {
+		_ = t.conn.Raw(func(any) error { return reason })
+	}
+	_ = t.conn.Close()
+}
