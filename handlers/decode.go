@@ -1,0 +1,223 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxBody = 1 << 20 // bytes
+	maxName = 256     // bytes of an id or another name
+)
+
+// decode reads the JSON body of a request strictly into dest, a pointer to a
+// struct. With optional an empty body is the same as {}.
+func decode(w http.ResponseWriter, r *http.Request, dest any, optional bool) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return newProblem(http.StatusRequestEntityTooLarge, "too-large", "The body is too large", "",
+			fieldError{"body", fmt.Sprintf("must be at most %d bytes", maxBody)})
+	}
+	if err != nil {
+		return badRequest(fieldError{"body", "ended before all of it had arrived"})
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		if optional {
+			return nil
+		}
+		return badRequest(fieldError{"body", "is empty: send a JSON object"})
+	}
+	if err := checkContentType(r.Header.Get("Content-Type")); err != nil {
+		return err
+	}
+	return decodeJSON(body, dest)
+}
+
+func checkContentType(header string) error {
+	if header == "" {
+		return nil
+	}
+	media, params, err := mime.ParseMediaType(header)
+	isJSON := media == "application/json" || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
+	charset := params["charset"]
+	if err == nil && isJSON && (charset == "" || strings.EqualFold(charset, "utf-8")) {
+		return nil
+	}
+	return newProblem(http.StatusUnsupportedMediaType, "unsupported-media-type", "The body is not JSON", "",
+		fieldError{"Content-Type", fmt.Sprintf("is %.100q: send application/json in UTF-8 "+
+			"(curl: -H 'Content-Type: application/json')", header)})
+}
+
+func decodeJSON(body []byte, dest any) error {
+	if !utf8.Valid(body) {
+		return badRequest(fieldError{"body", "is not valid UTF-8"})
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(dest); err != nil {
+		return badRequest(explainJSON(err, dest))
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return badRequest(fieldError{"body", "has something after the JSON object: send one object"})
+	}
+	return nil
+}
+
+// explainJSON says in a client's words what encoding/json did not like.
+func explainJSON(err error, dest any) fieldError {
+	var wrongType *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &wrongType) && wrongType.Field == "":
+		return fieldError{"body", fmt.Sprintf("is a JSON %s: send a JSON object", wrongType.Value)}
+	case errors.As(err, &wrongType):
+		return fieldError{wrongType.Field, fmt.Sprintf("is a %s: send a %s", wrongType.Value, jsonType(wrongType.Type))}
+	case errors.As(err, &syntax):
+		return fieldError{"body", fmt.Sprintf("is not JSON: %v (byte %d)", syntax, syntax.Offset)}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fieldError{"body", "is not complete: the JSON object does not end"}
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return fieldError{strings.Trim(name, `"`), "is not a field of this request: it has " + fieldNames(dest)}
+	}
+	return fieldError{"body", "is not what is expected here: send a JSON object with the fields " + fieldNames(dest)}
+}
+
+func jsonType(t reflect.Type) string {
+	if t.Kind() == reflect.Bool {
+		return "boolean"
+	}
+	return t.Kind().String()
+}
+
+func fieldNames(dest any) string {
+	var names []string
+	t := reflect.TypeOf(dest).Elem()
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// fields collects what is wrong with the fields of a request, so that a client
+// learns everything at once.
+type fields struct {
+	errs []fieldError
+}
+
+func (f *fields) add(field, format string, args ...any) {
+	f.errs = append(f.errs, fieldError{field, fmt.Sprintf(format, args...)})
+}
+
+func (f *fields) err() error {
+	if len(f.errs) == 0 {
+		return nil
+	}
+	return badRequest(f.errs...)
+}
+
+// name checks the value of an id or another name, which is not empty.
+func (f *fields) name(field, value string) {
+	switch {
+	case strings.TrimSpace(value) == "":
+		f.add(field, "is empty: send its value, or check that the variable it comes from is set")
+	case len(value) > maxName:
+		f.add(field, "has %d bytes: it may have %d", len(value), maxName)
+	case !utf8.ValidString(value):
+		f.add(field, "is not valid UTF-8")
+	case strings.ContainsFunc(value, unicode.IsControl):
+		f.add(field, "must not contain control characters")
+	}
+}
+
+func (f *fields) requiredName(field string, value *string) string {
+	if value == nil {
+		f.add(field, "is required")
+		return ""
+	}
+	f.name(field, *value)
+	return *value
+}
+
+// optionalName reads a name that may be absent, but not empty.
+func (f *fields) optionalName(field string, value *string) string {
+	if value == nil {
+		return ""
+	}
+	f.name(field, *value)
+	return *value
+}
+
+func (f *fields) requiredTime(field string, value *string) time.Time {
+	if value == nil {
+		f.add(field, "is required: send a date such as 2026-01-31T12:00:00Z")
+		return time.Time{}
+	}
+	return f.optionalTime(field, value)
+}
+
+func (f *fields) optionalTime(field string, value *string) time.Time {
+	if value == nil {
+		return time.Time{}
+	}
+	t, err := parseTime(*value)
+	if err != nil {
+		f.add(field, "%v", err)
+	}
+	return t
+}
+
+// user reads the name of a user, which may come under its older name too.
+// Empty is the same as absent: CI often has nobody to name.
+func (f *fields) user(user, username string) string {
+	if user != "" && username != "" && user != username {
+		f.add("username", "is another name for user, and they differ: send one of them")
+	}
+	name := user + username
+	if user != "" {
+		name = user
+	}
+	if name != "" {
+		f.name("user", name)
+	}
+	return name
+}
+
+// layouts are the forms of a date that are understood: RFC 3339, with the
+// space and the offset without a colon that git prints, and a date alone.
+var layouts = [...]string{
+	time.RFC3339,
+	"2006-01-02T15:04:05Z0700",
+	"2006-01-02 15:04:05Z07:00",
+	"2006-01-02 15:04:05Z0700",
+	"2006-01-02 15:04:05 Z07:00",
+	"2006-01-02 15:04:05 Z0700",
+	time.DateOnly,
+}
+
+// parseTime reads a date. A date alone is its midnight in UTC.
+func parseTime(value string) (time.Time, error) {
+	const want = "send RFC 3339, such as 2026-01-31T12:00:00Z or 2026-01-31T14:00:00+02:00"
+	upper := strings.ToUpper(value)
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, upper); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	if value == "" {
+		return time.Time{}, errors.New("is empty: leave it out, or " + want)
+	}
+	return time.Time{}, fmt.Errorf("is %.60q, which is not a date with a time zone: %s", value, want)
+}

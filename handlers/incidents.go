@@ -1,0 +1,160 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/julienschmidt/httprouter"
+
+	"github.com/em-metrics/em-metrics/db"
+)
+
+// IncidentRequest is the body of POST /incidents. Dates are RFC 3339.
+type IncidentRequest struct {
+	ID           *string `json:"id,omitempty"`
+	ProjectID    *string `json:"project_id,omitempty"`
+	Environment  *string `json:"environment,omitempty"`
+	DeploymentID *string `json:"deployment_id,omitempty"`
+	StartedAt    *string `json:"started_at,omitempty"`
+	RestoredAt   *string `json:"restored_at,omitempty"`
+	FinishedAt   *string `json:"finished_at,omitempty"`
+	User         string  `json:"user,omitempty"`
+	Username     string  `json:"username,omitempty"`
+}
+
+func (q IncidentRequest) command(a *api, idempotencyKey string) (db.OpenIncident, error) {
+	var f fields
+	environment := f.optionalName("environment", q.Environment)
+	c := db.OpenIncident{
+		Key: db.Key{
+			ID:          f.optionalName("id", q.ID),
+			Project:     f.requiredName("project_id", q.ProjectID),
+			Environment: a.environment(environment),
+		},
+		AnyEnvironment: environment == "",
+		DeploymentID:   f.optionalName("deployment_id", q.DeploymentID),
+		StartedAt:      f.optionalTime("started_at", q.StartedAt),
+		RestoredAt:     f.optionalTime("restored_at", q.RestoredAt),
+		FinishedAt:     f.optionalTime("finished_at", q.FinishedAt),
+		IdempotencyKey: idempotencyKey,
+	}
+	if idempotencyKey != "" {
+		f.name("Idempotency-Key", idempotencyKey)
+	}
+	user := f.user(q.User, q.Username)
+	c.Team, c.FillTeam = a.teamOf(user), user != ""
+	return c, f.err()
+}
+
+// IncidentDateRequest is the body of POST /incidents/:id/restored and
+// /finished, which may be empty. The date is RFC 3339.
+type IncidentDateRequest struct {
+	ProjectID   *string `json:"project_id,omitempty"`
+	Environment *string `json:"environment,omitempty"`
+	Date        *string `json:"date,omitempty"`
+	User        string  `json:"user,omitempty"`
+	Username    string  `json:"username,omitempty"`
+}
+
+func (q IncidentDateRequest) command(a *api, id string) (db.RestoreIncident, error) {
+	var f fields
+	c := db.RestoreIncident{
+		Ref: db.Ref{
+			ID:          id,
+			Project:     f.optionalName("project_id", q.ProjectID),
+			Environment: f.optionalName("environment", q.Environment),
+		},
+		At: f.optionalTime("date", q.Date),
+	}
+	if user := f.user(q.User, q.Username); user != "" {
+		c.Team = a.teamOf(user)
+	}
+	return c, f.err()
+}
+
+// incident is an incident as the API shows it.
+type incident struct {
+	ID           string  `json:"id"`
+	ProjectID    string  `json:"project_id"`
+	Environment  string  `json:"environment"`
+	TeamID       *string `json:"team_id"`
+	DeploymentID *string `json:"deployment_id"`
+	StartedAt    *string `json:"started_at"`
+	RestoredAt   *string `json:"restored_at"`
+	FinishedAt   *string `json:"finished_at"`
+}
+
+func showIncident(i *db.Incident) incident {
+	return incident{
+		ID: i.ID, ProjectID: i.Project, Environment: i.Environment, TeamID: showText(i.Team),
+		DeploymentID: showText(i.DeploymentID), StartedAt: showTime(i.StartedAt),
+		RestoredAt: showTime(i.RestoredAt), FinishedAt: showTime(i.FinishedAt),
+	}
+}
+
+func (a *api) openIncident(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
+	var request IncidentRequest
+	if err := decode(w, r, &request, false); err != nil {
+		return err
+	}
+	command, err := request.command(a, r.Header.Get("Idempotency-Key"))
+	if err != nil {
+		return err
+	}
+	return a.do(w, r, command)
+}
+
+func (a *api) restoreIncident(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
+	command, err := a.dateCommand(w, r, p)
+	if err != nil {
+		return err
+	}
+	return a.do(w, r, command)
+}
+
+func (a *api) finishIncident(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
+	command, err := a.dateCommand(w, r, p)
+	if err != nil {
+		return err
+	}
+	return a.do(w, r, db.FinishIncident(command))
+}
+
+func (a *api) dateCommand(w http.ResponseWriter, r *http.Request, p httprouter.Params) (c db.RestoreIncident, err error) {
+	id, err := pathID(p)
+	if err != nil {
+		return c, err
+	}
+	var request IncidentDateRequest
+	if err := decode(w, r, &request, true); err != nil {
+		return c, err
+	}
+	return request.command(a, id)
+}
+
+func (a *api) getIncident(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
+	ref, err := refOf(r, p)
+	if err != nil {
+		return err
+	}
+	found, err := a.Store.Incident(r.Context(), ref)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, showIncident(found))
+}
+
+func (a *api) listIncidents(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
+	q := parseQuery(r)
+	filter := db.IncidentFilter{
+		State: q.incidentState(), Project: q.text("project_id"), Team: q.text("team_id"),
+		Environment: q.text("environment"), Page: q.page(),
+	}
+	if err := q.err(); err != nil {
+		return err
+	}
+	found, next, err := a.Store.Incidents(r.Context(), filter)
+	if err != nil {
+		return err
+	}
+	return writeList(w, r, found, next, showIncident)
+}

@@ -1,0 +1,153 @@
+package handlers
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/julienschmidt/httprouter"
+
+	"github.com/em-metrics/em-metrics/db"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+// query reads the parameters of a request and collects what is wrong with
+// them. A parameter that nobody asked for is wrong too: a misspelt filter
+// would otherwise answer with everything.
+type query struct {
+	fields
+	values url.Values
+	known  []string
+}
+
+func parseQuery(r *http.Request) *query {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	q := &query{values: values}
+	if err != nil {
+		q.add("query", "is not well formed: escape special characters, %% as %%25")
+	}
+	return q
+}
+
+func (q *query) err() error {
+	for name := range q.values {
+		if !slices.Contains(q.known, name) {
+			q.add(name, "is not a parameter of this list: it has %s", strings.Join(q.known, ", "))
+		}
+	}
+	return q.fields.err()
+}
+
+// text reads a parameter that is absent or not empty.
+func (q *query) text(name string) string {
+	q.known = append(q.known, name)
+	if !q.values.Has(name) {
+		return ""
+	}
+	value := q.values.Get(name)
+	q.name(name, value)
+	return value
+}
+
+func (q *query) number(name string, absent, least, most int) int {
+	value := q.text(name)
+	if value == "" {
+		return absent
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < least || n > most {
+		q.add(name, "is %.40q: send a whole number from %d to %d", value, least, most)
+		return absent
+	}
+	return n
+}
+
+func (q *query) page() db.Page {
+	page := db.Page{
+		Limit:  q.number("limit", defaultLimit, 1, maxLimit),
+		Offset: q.number("offset", 0, 0, 1<<31-1),
+	}
+	if value := q.text("cursor"); value != "" {
+		cursor, err := parseCursor(value)
+		if err != nil {
+			q.add("cursor", "is not one that a Link header gave: follow that link unchanged")
+		}
+		page.After = cursor
+	}
+	return page
+}
+
+func (q *query) incidentState() db.IncidentState {
+	name := "type"
+	value, alias := q.text("type"), q.text("filter")
+	if value == "" && alias != "" {
+		name, value = "filter", alias
+	}
+	switch value {
+	case "":
+		return db.AnyIncident
+	case "in-progress":
+		return db.InProgress
+	case "unfinished":
+		return db.Unfinished
+	}
+	q.add(name, "is %.40q: send in-progress or unfinished", value)
+	return db.AnyIncident
+}
+
+// refOf reads which stored thing a request asks for.
+func refOf(r *http.Request, p httprouter.Params) (db.Ref, error) {
+	id, err := pathID(p)
+	if err != nil {
+		return db.Ref{}, err
+	}
+	q := parseQuery(r)
+	ref := db.Ref{ID: id, Project: q.text("project_id"), Environment: q.text("environment")}
+	return ref, q.err()
+}
+
+func formatCursor(c db.Cursor) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d", c.At.UnixMilli(), c.Row))
+}
+
+func parseCursor(value string) (*db.Cursor, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(value)
+	if err != nil {
+		return nil, err
+	}
+	at, row, _ := strings.Cut(string(raw), ".")
+	ms, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseInt(row, 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	return &db.Cursor{At: time.UnixMilli(ms), Row: n}, nil
+}
+
+// writeList answers with a page of a list and, if there is more, a link to the
+// next page.
+func writeList[T, S any](w http.ResponseWriter, r *http.Request, found []T, next *db.Cursor, show func(T) S) error {
+	if next != nil {
+		values := r.URL.Query()
+		values.Del("offset")
+		values.Set("cursor", formatCursor(*next))
+		w.Header().Set("Link", fmt.Sprintf("<%s?%s>; rel=%q", r.URL.Path, values.Encode(), "next"))
+	}
+	shown := make([]S, len(found))
+	for i, f := range found {
+		shown[i] = show(f)
+	}
+	return writeJSON(w, http.StatusOK, shown)
+}

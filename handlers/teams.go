@@ -1,0 +1,244 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// Teams says which team answers for which project. It is read from a JSON file
+// and can be read again while it is in use. The zero value knows no team.
+type Teams struct {
+	path    string
+	current atomic.Pointer[teamsFile]
+}
+
+// teamsFile is the content of the file, and what is looked up in it.
+type teamsFile struct {
+	Teams map[string]team `json:"teams"`
+
+	byProject map[string][]string
+	byUser    map[string][]string
+}
+
+type team struct {
+	Projects []string `json:"projects,omitempty"`
+	Users    []user   `json:"users,omitempty"`
+}
+
+// user is written as a name, or as an object when there is more than one.
+type user struct {
+	Name           string `json:"-"`
+	GitHubUsername string `json:"github_username,omitempty"`
+	Email          string `json:"email,omitempty"`
+}
+
+// Project is a project of the teams file. Team is empty when several teams
+// share it.
+type Project struct {
+	ID   string
+	Team string
+}
+
+// LoadTeams reads the file. An empty path is a file without teams.
+func LoadTeams(path string) (*Teams, error) {
+	t := &Teams{path: path}
+	return t, t.Reload()
+}
+
+// Reload reads the file again. When it cannot be used, the error names the
+// place in it and the content read before stays.
+func (t *Teams) Reload() error {
+	if t.path == "" {
+		return nil
+	}
+	content, err := os.ReadFile(t.path)
+	if err != nil {
+		return fmt.Errorf("read teams: %w", err)
+	}
+	file, err := parseTeams(content)
+	if err != nil {
+		return fmt.Errorf("read teams from %s: %w", t.path, err)
+	}
+	t.current.Store(file)
+	return nil
+}
+
+// Find returns the team that answers for what the user, who may be empty, did
+// to the project: the project's team if it has exactly one; else the user's, if
+// it is exactly one; else the one that both have in common; else none.
+func (t *Teams) Find(project, user string) string {
+	file := t.current.Load()
+	if file == nil {
+		return ""
+	}
+	ofProject, ofUser := file.byProject[project], file.byUser[strings.ToLower(user)]
+	if len(ofProject) == 1 {
+		return ofProject[0]
+	}
+	if len(ofUser) == 1 {
+		return ofUser[0]
+	}
+	var shared []string
+	for _, name := range ofProject {
+		if slices.Contains(ofUser, name) {
+			shared = append(shared, name)
+		}
+	}
+	if len(shared) == 1 {
+		return shared[0]
+	}
+	return ""
+}
+
+// Projects returns the projects that the file names, by name.
+func (t *Teams) Projects() []Project {
+	file := t.current.Load()
+	if file == nil {
+		return nil
+	}
+	projects := make([]Project, 0, len(file.byProject))
+	for _, id := range slices.Sorted(maps.Keys(file.byProject)) {
+		projects = append(projects, Project{ID: id, Team: t.Find(id, "")})
+	}
+	return projects
+}
+
+// MarshalJSON writes the content as it is in use.
+func (t *Teams) MarshalJSON() ([]byte, error) {
+	file := t.current.Load()
+	if file == nil {
+		file = &teamsFile{Teams: map[string]team{}}
+	}
+	return json.Marshal(file)
+}
+
+func parseTeams(content []byte) (*teamsFile, error) {
+	file := &teamsFile{byProject: map[string][]string{}, byUser: map[string][]string{}}
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(file); err != nil {
+		return nil, explainTeams(err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is something after the JSON object")
+	}
+	if file.Teams == nil {
+		return nil, errors.New(`the key "teams" is required: {"teams": {"a-team": {"projects": ["a-project"], "users": ["a-user"]}}}`)
+	}
+	for _, name := range slices.Sorted(maps.Keys(file.Teams)) {
+		if err := file.index(name, file.Teams[name]); err != nil {
+			return nil, err
+		}
+	}
+	return file, nil
+}
+
+func (f *teamsFile) index(name string, t team) error {
+	at := "teams." + name
+	if err := checkName(at, name); err != nil {
+		return err
+	}
+	for i, project := range t.Projects {
+		if err := checkName(fmt.Sprintf("%s.projects[%d]", at, i), project); err != nil {
+			return err
+		}
+		if slices.Contains(f.byProject[project], name) {
+			return fmt.Errorf("%s.projects[%d]: %q is there twice", at, i, project)
+		}
+		f.byProject[project] = append(f.byProject[project], name)
+	}
+	for i, u := range t.Users {
+		names := u.names()
+		if len(names) == 0 {
+			return fmt.Errorf("%s.users[%d]: a name, github_username or email is required", at, i)
+		}
+		for _, n := range names {
+			if !slices.Contains(f.byUser[n], name) {
+				f.byUser[n] = append(f.byUser[n], name)
+			}
+		}
+	}
+	return nil
+}
+
+func checkName(at, name string) error {
+	var f fields
+	f.name(at, name)
+	if len(f.errs) > 0 {
+		return fmt.Errorf("%s: %s", at, f.errs[0].Message)
+	}
+	return nil
+}
+
+// names are what a request may call the user. GitHub and mail systems do not
+// tell upper from lower case.
+func (u user) names() []string {
+	var names []string
+	for _, name := range []string{u.Name, u.GitHubUsername, u.Email} {
+		if name != "" {
+			names = append(names, strings.ToLower(name))
+		}
+	}
+	return names
+}
+
+// UnmarshalJSON reads a name or an object.
+func (u *user) UnmarshalJSON(content []byte) error {
+	if content[0] == '"' {
+		return json.Unmarshal(content, &u.Name)
+	}
+	type object user // without this method
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode((*object)(u))
+}
+
+// MarshalJSON writes the user as it was read.
+func (u user) MarshalJSON() ([]byte, error) {
+	if u.Name != "" {
+		return json.Marshal(u.Name)
+	}
+	type object user
+	return json.Marshal(object(u))
+}
+
+func explainTeams(err error) error {
+	var wrongType *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &wrongType):
+		place := wrongType.Field
+		if place == "" {
+			place = "the file"
+		}
+		return fmt.Errorf("%s is a JSON %s: it must be %s", place, wrongType.Value, article(wrongType.Type.Kind().String()))
+	case errors.As(err, &syntax):
+		return fmt.Errorf("it is not JSON: %w (byte %d)", syntax, syntax.Offset)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("it is not complete JSON: the object does not end")
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return fmt.Errorf("the key %s is not known: the file has teams, a team has projects and users, "+
+			"a user is a name or has github_username and email", name)
+	}
+	return err
+}
+
+// article names the JSON type that a Go kind stands for.
+func article(kind string) string {
+	switch kind {
+	case "slice":
+		return "a list"
+	case "string":
+		return "a string"
+	}
+	return "an object"
+}
