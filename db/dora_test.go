@@ -1,0 +1,457 @@
+package db_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+	_ "time/tzdata"
+
+	"github.com/em-metrics/em-metrics/db"
+)
+
+var doraNow = time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
+
+func openAt(t testing.TB, now func() time.Time) *db.Store {
+	t.Helper()
+	s, err := db.Open(context.Background(), filepath.Join(t.TempDir(), "dora.db"), db.Options{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func at(now time.Time) func() time.Time { return func() time.Time { return now } }
+
+// TestDoraEqualsBruteForce stores random histories through the front door and
+// compares every field of every group and interval with a naive computation
+// over the same history.
+func TestDoraEqualsBruteForce(t *testing.T) {
+	rounds := 2000
+	if testing.Short() {
+		rounds = 300
+	}
+	s := openAt(t, at(doraNow))
+	wipe := wiper(t, s.Path())
+	random := rand.New(rand.NewPCG(2026, 3))
+	checked := 0
+	for round := range rounds {
+		h := randomHistory(random)
+		h.store(t, s)
+		for range 3 {
+			q := randomQuery(random)
+			got, err := s.Dora(context.Background(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := bruteDora(h, q); !reflect.DeepEqual(got, want) {
+				t.Fatalf("round %d, query %+v\n got %+v\nwant %+v\nhistory %+v", round, q, got, want, h)
+			}
+			for _, group := range got {
+				checked += 1 + len(group.Series)
+			}
+		}
+		lengths := []time.Duration{7 * 24 * time.Hour, 30 * 24 * time.Hour, 90 * 24 * time.Hour}
+		got, err := s.DoraWindows(context.Background(), lengths)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := bruteWindows(h, lengths); !reflect.DeepEqual(got, want) {
+			t.Fatalf("round %d windows\n got %+v\nwant %+v\nhistory %+v", round, got, want, h)
+		}
+		wipe()
+	}
+	t.Logf("%d histories, %d sets of figures equal", rounds, checked)
+}
+
+// wiper empties the store between histories, which is quicker than a new file.
+func wiper(t *testing.T, path string) func() {
+	t.Helper()
+	pool, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=synchronous(0)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pool.Close() })
+	return func() {
+		if _, err := pool.Exec("DELETE FROM incidents; DELETE FROM deployments"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// history is what happened, in the simplest form there is. A zero time has not
+// come.
+type history struct {
+	deployments []pastDeployment
+	incidents   []pastIncident
+}
+
+type pastDeployment struct {
+	project, environment, team, id string
+	commit, start, deployed        time.Time
+	rework                         bool
+}
+
+type pastIncident struct {
+	project, environment, team, id, deployment string
+	started, restored                          time.Time
+	later                                      bool // linked and restored by a second command
+}
+
+// randomDate falls within a hundred days, often on the very hour, so that
+// dates meet each other and the edges of windows.
+func randomDate(r *rand.Rand) time.Time {
+	ago := time.Duration(r.IntN(100*24)) * time.Hour
+	if r.IntN(2) == 0 {
+		ago += time.Duration(r.IntN(3600_000)) * time.Millisecond
+	}
+	return doraNow.Add(-ago)
+}
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+
+func randomHistory(r *rand.Rand) history {
+	var h history
+	for i := range r.IntN(20) {
+		d := pastDeployment{
+			project: pick(r, "api", "shop", "web"), environment: pick(r, "production", "staging"),
+			team: pick(r, "", "blue", "red"), id: fmt.Sprint(i), rework: r.IntN(4) == 0,
+		}
+		d.start = randomDate(r)
+		d.commit = d.start.Add(-time.Duration(r.IntN(40*3600)) * time.Second)
+		switch r.IntN(8) {
+		case 0: // never deployed
+		case 1: // clocks disagree
+			d.deployed = d.start.Add(-time.Duration(r.IntN(300)) * time.Second)
+			d.commit = d.deployed.Add(time.Duration(r.IntN(300)) * time.Second)
+			if d.commit.Sub(d.start) > 5*time.Minute {
+				d.commit = d.start
+			}
+		case 2: // the start was never told
+			d.deployed, d.start = d.start, time.Time{}
+		default:
+			d.deployed = d.start.Add(time.Duration(r.IntN(90*60)) * time.Second)
+			if d.deployed.After(doraNow) {
+				d.deployed = doraNow
+			}
+		}
+		h.deployments = append(h.deployments, d)
+	}
+	for i := range r.IntN(10) {
+		n := pastIncident{
+			project: pick(r, "api", "shop", "web"), environment: pick(r, "production", "staging"),
+			team: pick(r, "", "blue", "red"), id: fmt.Sprint(i), started: randomDate(r), later: r.IntN(2) == 0,
+		}
+		if len(h.deployments) > 0 && r.IntN(4) > 0 {
+			d := pick(r, h.deployments...)
+			n.project, n.environment, n.deployment = d.project, d.environment, d.id
+		}
+		switch r.IntN(5) {
+		case 0: // still open
+		case 1:
+			n.restored = n.started.Add(-time.Duration(r.IntN(300)) * time.Second)
+		default:
+			n.restored = n.started.Add(time.Duration(r.IntN(100*3600)) * time.Second)
+			if n.restored.After(doraNow) {
+				n.restored = doraNow
+			}
+		}
+		h.incidents = append(h.incidents, n)
+	}
+	return h
+}
+
+func (h history) store(t *testing.T, s *db.Store) {
+	t.Helper()
+	var commands []db.Command
+	for _, d := range h.deployments {
+		start := db.StartDeployment{
+			Key:           db.Key{Project: d.project, Environment: d.environment, ID: d.id},
+			FirstCommitAt: d.commit, DeployStartAt: d.start, Rework: d.rework,
+			Team: func(string) string { return d.team },
+		}
+		finish := db.FinishDeployment{
+			Ref: db.Ref{ID: d.id, Project: d.project, Environment: d.environment}, DeployedAt: d.deployed,
+		}
+		switch {
+		case d.start.IsZero():
+			finish.Create = &start
+			commands = append(commands, finish)
+		case d.deployed.IsZero():
+			commands = append(commands, start)
+		default:
+			commands = append(commands, start, finish)
+		}
+	}
+	for _, i := range h.incidents {
+		open := db.OpenIncident{
+			Key:          db.Key{Project: i.project, Environment: i.environment, ID: i.id},
+			DeploymentID: i.deployment, StartedAt: i.started, RestoredAt: i.restored,
+			Team: func(string) string { return i.team },
+		}
+		if i.later {
+			first := open
+			first.DeploymentID, first.RestoredAt = "", time.Time{}
+			commands = append(commands, first)
+		}
+		commands = append(commands, open)
+	}
+	if len(commands) == 0 {
+		return
+	}
+	if _, err := s.Do(context.Background(), commands...); err != nil {
+		t.Fatalf("store %+v: %v", h, err)
+	}
+}
+
+func randomQuery(r *rand.Rand) db.DoraQuery {
+	zones := []string{"", "UTC", "America/New_York", "Europe/Berlin", "Asia/Kathmandu", "America/Havana"}
+	from, to := randomDate(r), randomDate(r)
+	if from.After(to) {
+		from, to = to, from
+	}
+	q := db.DoraQuery{
+		From: from.Truncate(time.Hour), To: to.Truncate(time.Hour).Add(time.Hour),
+		GroupBy:  db.GroupBy{Project: r.IntN(2) == 0, Team: r.IntN(2) == 0, Environment: r.IntN(2) == 0},
+		Interval: pick(r, db.NoInterval, db.Daily, db.Weekly, db.Monthly),
+	}
+	if zone := pick(r, zones...); zone != "" {
+		location, err := time.LoadLocation(zone)
+		if err != nil {
+			panic(err)
+		}
+		q.Location = location
+	}
+	if r.IntN(4) == 0 {
+		q.Project = "api"
+	}
+	if r.IntN(4) == 0 {
+		q.Team = "blue"
+	}
+	if r.IntN(4) == 0 {
+		q.Environment = "production"
+	}
+	return q
+}
+
+func TestDoraSixIncidentsOnFourOfTwentyThreeDeployments(t *testing.T) {
+	s := openAt(t, at(doraNow))
+	var h history
+	for i := range 23 {
+		deployed := doraNow.Add(-time.Duration(i+1) * 24 * time.Hour)
+		h.deployments = append(h.deployments, pastDeployment{
+			project: "shop", environment: "production", id: fmt.Sprint(i),
+			commit: deployed.Add(-2 * time.Hour), start: deployed.Add(-time.Hour), deployed: deployed,
+		})
+	}
+	for i, d := range []string{"3", "3", "8", "8", "15", "21"} {
+		h.incidents = append(h.incidents, pastIncident{
+			project: "shop", environment: "production", id: fmt.Sprint(i), deployment: d,
+			started: doraNow.Add(-time.Hour), restored: doraNow,
+		})
+	}
+	h.store(t, s)
+	from, to := s.Window(30 * 24 * time.Hour)
+	groups, err := s.Dora(context.Background(), db.DoraQuery{From: from, To: to})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := groups[0]
+	if fmt.Sprintf("%.1f %%", got.ChangeFailureRatio.V*100) != "17.4 %" || got.FailedDeployments != 4 || got.Incidents != 6 {
+		t.Errorf("got %+v", got)
+	}
+	if got.FailedDeploymentRecovery.Samples != 6 || got.FailedDeploymentRecovery.P50.V != time.Hour {
+		t.Errorf("recovery %+v", got.FailedDeploymentRecovery)
+	}
+}
+
+func TestDoraOfNothingIsUndefined(t *testing.T) {
+	s := openAt(t, at(doraNow))
+	from, to := s.Window(24 * time.Hour)
+	got, err := s.Dora(context.Background(), db.DoraQuery{From: from, To: to})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []db.DoraGroup{{}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want one group of nothing", got)
+	}
+	grouped, err := s.Dora(context.Background(), db.DoraQuery{From: from, To: to, GroupBy: db.GroupBy{Project: true}})
+	if err != nil || len(grouped) != 0 {
+		t.Errorf("got %+v, %v, want no groups", grouped, err)
+	}
+}
+
+// TestPercentilesInterpolate has the values that PostgreSQL's percentile_cont
+// gives.
+func TestPercentilesInterpolate(t *testing.T) {
+	for _, test := range []struct {
+		hours    []int
+		p50, p90 time.Duration
+	}{
+		{[]int{5}, 5 * time.Hour, 5 * time.Hour},
+		{[]int{1, 2}, 90 * time.Minute, 114 * time.Minute},
+		{[]int{4, 1, 3, 2}, 150 * time.Minute, 222 * time.Minute},
+		{[]int{10, 20, 30, 40, 50}, 30 * time.Hour, 46 * time.Hour},
+	} {
+		s := openAt(t, at(doraNow))
+		var h history
+		for i, hours := range test.hours {
+			h.deployments = append(h.deployments, pastDeployment{
+				project: "p", environment: "e", id: fmt.Sprint(i), commit: doraNow.Add(-time.Duration(hours) * time.Hour),
+				start: doraNow, deployed: doraNow,
+			})
+		}
+		h.store(t, s)
+		from, to := s.Window(time.Hour)
+		got, err := s.Dora(context.Background(), db.DoraQuery{From: from, To: to})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lead := got[0].LeadTime; lead.P50.V != test.p50 || lead.P90.V != test.p90 {
+			t.Errorf("%v hours: p50 %s, p90 %s, want %s, %s", test.hours, lead.P50.V, lead.P90.V, test.p50, test.p90)
+		}
+	}
+}
+
+// TestDaysBeginWhereTheyBegin cuts a year into days, weeks and months in places
+// whose clocks are changed at midnight: every piece begins a new date.
+func TestDaysBeginWhereTheyBegin(t *testing.T) {
+	s := openAt(t, at(doraNow))
+	for _, name := range []string{"UTC", "America/Havana", "Asia/Beirut", "America/Sao_Paulo", "Europe/London", "Asia/Tehran"} {
+		location, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := time.Date(2017, 1, 1, 0, 0, 0, 0, location)
+		for interval, pieces := range map[db.Interval]int{db.Daily: 730, db.Weekly: 106, db.Monthly: 24} {
+			groups, err := s.Dora(context.Background(), db.DoraQuery{
+				From: from, To: from.AddDate(2, 0, 0), Interval: interval, Location: location,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			series := groups[0].Series
+			if interval != db.Weekly && len(series) != pieces || interval == db.Weekly && len(series) < pieces-1 {
+				t.Errorf("%s: %d pieces, want %d", name, len(series), pieces)
+			}
+			dates := map[string]bool{}
+			for i, piece := range series {
+				begins := piece.From.In(location)
+				dates[begins.Format(time.DateOnly)] = true
+				if before := begins.Add(-time.Nanosecond); before.Day() == begins.Day() {
+					t.Errorf("%s: a piece begins within a day, at %s", name, begins)
+				}
+				if i > 0 && !piece.From.Equal(series[i-1].To) {
+					t.Errorf("%s: a gap at %s", name, begins)
+				}
+			}
+			if len(dates) != len(series) {
+				t.Errorf("%s: %d dates for %d pieces", name, len(dates), len(series))
+			}
+		}
+	}
+}
+
+func TestDoraRefusesAnAnswerTooLarge(t *testing.T) {
+	s := openAt(t, at(doraNow))
+	var h history
+	for i := range 400 {
+		h.deployments = append(h.deployments, pastDeployment{
+			project: fmt.Sprint("project-", i), environment: "e", id: "1",
+			commit: doraNow, start: doraNow, deployed: doraNow,
+		})
+	}
+	h.store(t, s)
+	_, err := s.Dora(context.Background(), db.DoraQuery{
+		From: doraNow.AddDate(-1, 0, 0), To: doraNow.Add(time.Second), Interval: db.Daily, GroupBy: db.GroupBy{Project: true},
+	})
+	if !db.HasCode(err, db.Invalid) {
+		t.Errorf("got %v, want an Invalid error", err)
+	}
+}
+
+// TestExplainAddsUpToTheFigures compares the evidence of every metric with the
+// figure it stands for, over random histories and page by page.
+func TestExplainAddsUpToTheFigures(t *testing.T) {
+	s := openAt(t, at(doraNow))
+	wipe := wiper(t, s.Path())
+	random := rand.New(rand.NewPCG(7, 7))
+	for range 200 {
+		h := randomHistory(random)
+		h.store(t, s)
+		q := randomQuery(random)
+		q.GroupBy, q.Interval = db.GroupBy{}, db.NoInterval
+		groups, err := s.Dora(context.Background(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, metric := range db.Metrics() {
+			checkEvidence(t, metric, groups[0].Dora, explainAll(t, s, metric, q))
+		}
+		wipe()
+	}
+	if _, _, err := s.Explain(context.Background(), "luck", db.DoraQuery{}, db.Page{Limit: 1}); err == nil {
+		t.Error("an unknown metric was explained")
+	}
+}
+
+func explainAll(t *testing.T, s *db.Store, m db.Metric, q db.DoraQuery) (all []db.Evidence) {
+	t.Helper()
+	page := db.Page{Limit: 3}
+	for {
+		evidence, next, err := s.Explain(context.Background(), m, q, page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, evidence...)
+		if next == nil {
+			return all
+		}
+		page.After = next
+	}
+}
+
+func checkEvidence(t *testing.T, m db.Metric, figures db.Dora, evidence []db.Evidence) {
+	t.Helper()
+	counted, values := 0, []time.Duration(nil)
+	for _, e := range evidence {
+		if e.Counted {
+			counted++
+		}
+		if e.Value.Valid {
+			values = append(values, e.Value.V)
+		}
+	}
+	counts := map[db.Metric][2]int64{ // evidence, counted
+		db.DeploymentFrequency:   {figures.Deployments, figures.Deployments},
+		db.ChangeFailureRate:     {figures.Deployments, figures.FailedDeployments},
+		db.DeploymentReworkRate:  {figures.Deployments, figures.ReworkDeployments},
+		db.UnfinishedDeployments: {figures.Unfinished, figures.Unfinished},
+		db.Incidents:             {figures.Incidents, figures.Incidents},
+		db.OpenIncidents:         {figures.OpenIncidents, figures.OpenIncidents},
+	}
+	durations := map[db.Metric]db.Distribution{
+		db.ChangeLeadTime: figures.LeadTime, db.DeploymentDuration: figures.DeploymentDuration,
+		db.FailedDeploymentRecoveryTime: figures.FailedDeploymentRecovery,
+		db.TimeToRestore:                figures.TimeToRestore, db.TimeToDetect: figures.TimeToDetect,
+	}
+	if want, ok := counts[m]; ok && (int64(len(evidence)) != want[0] || int64(counted) != want[1]) {
+		t.Fatalf("%s: %d explained, %d counted, want %v", m, len(evidence), counted, want)
+	}
+	if want, ok := durations[m]; ok && bruteDistribution(values) != want {
+		t.Fatalf("%s: evidence has %+v, figures %+v", m, bruteDistribution(values), want)
+	}
+	if len(counts)+len(durations) != len(db.Metrics()) || !slices.Contains(db.Metrics(), m) {
+		t.Fatalf("%s is not checked", m)
+	}
+}
