@@ -180,3 +180,12 @@ func (a *api) config(w http.ResponseWriter, _ *http.Request, _ httprouter.Params
 func (a *api) version(w http.ResponseWriter, _ *http.Request, _ httprouter.Params) error {
 	return writeJSON(w, http.StatusOK, a.Build)
 }
+
+// String returns the build in one line.
+func (b Build) String() string {
+	s := "em-metrics " + b.Version
+	if b.Revision != "" {
+		s += " (" + b.Revision + ")"
+	}
+	return s + " " + b.Go
+}
