@@ -95,8 +95,8 @@ func bruteKeys(h history, q db.DoraQuery) (keys []bruteKey) {
 	return slices.Compact(keys)
 }
 
-// brutePieces walks through the window minute by minute and cuts where the
-// name of the day, week or month changes.
+// brutePieces walks through the window by quarters of an hour, where days begin
+// all over the world, and cuts where the name of the day, week or month changes.
 func brutePieces(q db.DoraQuery, location *time.Location) (pieces [][2]time.Time) {
 	name := func(at time.Time) string {
 		at = at.In(location)
@@ -111,7 +111,7 @@ func brutePieces(q db.DoraQuery, location *time.Location) (pieces [][2]time.Time
 		}
 	}
 	begin := q.From
-	for at := q.From; at.Before(q.To); at = at.Add(15 * time.Minute) {
+	for at := q.From.Truncate(15 * time.Minute); at.Before(q.To); at = at.Add(15 * time.Minute) {
 		if name(at) != name(begin) {
 			pieces, begin = append(pieces, [2]time.Time{begin, at}), at
 		}

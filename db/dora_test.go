@@ -49,7 +49,7 @@ func TestDoraEqualsBruteForce(t *testing.T) {
 		h := randomHistory(random)
 		h.store(t, s)
 		for range 3 {
-			q := randomQuery(random)
+			q := randomQuery(random, h)
 			got, err := s.Dora(context.Background(), q)
 			if err != nil {
 				t.Fatal(err)
@@ -108,12 +108,15 @@ type pastIncident struct {
 	later                                      bool // linked and restored by a second command
 }
 
-// randomDate falls within a hundred days, often on the very hour, so that
-// dates meet each other and the edges of windows.
+// grid is where half of all dates and all edges of windows fall, so that they
+// meet.
+const grid = 12 * time.Hour
+
+// randomDate falls within a hundred days.
 func randomDate(r *rand.Rand) time.Time {
-	ago := time.Duration(r.IntN(100*24)) * time.Hour
+	ago := time.Duration(r.IntN(100*2)) * grid
 	if r.IntN(2) == 0 {
-		ago += time.Duration(r.IntN(3600_000)) * time.Millisecond
+		ago += time.Duration(r.Int64N(int64(grid))).Truncate(time.Millisecond)
 	}
 	return doraNow.Add(-ago)
 }
@@ -162,6 +165,9 @@ func randomHistory(r *rand.Rand) history {
 			n.restored = n.started.Add(-time.Duration(r.IntN(300)) * time.Second)
 		default:
 			n.restored = n.started.Add(time.Duration(r.IntN(100*3600)) * time.Second)
+			if r.IntN(2) == 0 {
+				n.restored = n.started.Add(time.Duration(r.IntN(8)) * grid)
+			}
 			if n.restored.After(doraNow) {
 				n.restored = doraNow
 			}
@@ -214,14 +220,31 @@ func (h history) store(t *testing.T, s *db.Store) {
 	}
 }
 
-func randomQuery(r *rand.Rand) db.DoraQuery {
+// dates are all that a history has, the edges where mistakes show.
+func (h history) dates() (dates []time.Time) {
+	for _, d := range h.deployments {
+		dates = append(dates, d.start, d.deployed)
+	}
+	for _, i := range h.incidents {
+		dates = append(dates, i.started, i.restored)
+	}
+	return slices.DeleteFunc(dates, time.Time.IsZero)
+}
+
+func randomQuery(r *rand.Rand, h history) db.DoraQuery {
 	zones := []string{"", "UTC", "America/New_York", "Europe/Berlin", "Asia/Kathmandu", "America/Havana"}
 	from, to := randomDate(r), randomDate(r)
+	if dates := h.dates(); len(dates) > 0 {
+		from, to = pick(r, from, pick(r, dates...)), pick(r, to, pick(r, dates...))
+	}
 	if from.After(to) {
 		from, to = to, from
 	}
+	if from.Equal(to) {
+		to = to.Add(grid)
+	}
 	q := db.DoraQuery{
-		From: from.Truncate(time.Hour), To: to.Truncate(time.Hour).Add(time.Hour),
+		From: from, To: to,
 		GroupBy:  db.GroupBy{Project: r.IntN(2) == 0, Team: r.IntN(2) == 0, Environment: r.IntN(2) == 0},
 		Interval: pick(r, db.NoInterval, db.Daily, db.Weekly, db.Monthly),
 	}
@@ -389,7 +412,7 @@ func TestExplainAddsUpToTheFigures(t *testing.T) {
 	for range 200 {
 		h := randomHistory(random)
 		h.store(t, s)
-		q := randomQuery(random)
+		q := randomQuery(random, h)
 		q.GroupBy, q.Interval = db.GroupBy{}, db.NoInterval
 		groups, err := s.Dora(context.Background(), q)
 		if err != nil {
