@@ -5,6 +5,26 @@ import (
 	"time"
 )
 
+// need is a field that must be given, and whether it is.
+type need struct {
+	field string
+	given bool
+}
+
+// require refuses to record something of which a field is missing.
+func require(thing string, fields ...need) error {
+	var absent []FieldError
+	for _, f := range fields {
+		if !f.given {
+			absent = append(absent, FieldError{f.field, fmt.Sprintf("is required, because the %s is not known yet", thing)})
+		}
+	}
+	if len(absent) == 0 {
+		return nil
+	}
+	return &Error{Code: Missing, Message: "a required field is missing", Fields: absent}
+}
+
 // date is a point in time under the name a client knows it by.
 type date struct {
 	field string
@@ -51,12 +71,16 @@ func contradicts(given, recorded time.Time) bool {
 	return !given.IsZero() && !recorded.IsZero() && !given.Equal(recorded)
 }
 
-func conflict(thing string, d date) error {
+func conflict(thing, field, format string, args ...any) *Error {
 	return &Error{
 		Code:    Conflict,
 		Message: fmt.Sprintf("the %s is recorded already and says otherwise", thing),
-		Fields:  []FieldError{{d.field, fmt.Sprintf("is recorded as %s: send that, or leave it out", text(d.at))}},
+		Fields:  []FieldError{{field, fmt.Sprintf(format, args...)}},
 	}
+}
+
+func otherDate(thing string, recorded date) *Error {
+	return conflict(thing, recorded.field, "is recorded as %s: send that, or leave it out", text(recorded.at))
 }
 
 func text(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }

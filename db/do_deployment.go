@@ -7,24 +7,33 @@ import (
 
 func (c StartDeployment) do(t *tx) (Outcome, error) {
 	c.FirstCommitAt, c.DeployStartAt, c.DeployedAt = precise(c.FirstCommitAt), precise(c.DeployStartAt), precise(c.DeployedAt)
-	found, err := t.deployments(c.ref())
+	// Most deployments are new, so to insert it and see is quicker than to ask.
+	fresh := c
+	fresh.DeployStartAt = firstKnown(c.DeployStartAt, t.now)
+	outcome, refusal := fresh.create(t)
+	if refusal == nil || !refused(refusal) {
+		return outcome, refusal
+	}
+	found, err := t.deployments(`SELECT `+deploymentColumns+` FROM deployments
+		WHERE id = ? AND project_id = ? AND environment = ?`, c.ID, c.Project, c.Environment)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if len(found) > 0 {
-		return c.again(t, found[0])
+	if len(found) == 0 {
+		return Outcome{}, refusal
 	}
-	c.DeployStartAt = firstKnown(c.DeployStartAt, t.now)
-	return c.create(t)
+	return c.again(t, found[0])
 }
 
-func (c StartDeployment) ref() Ref {
-	return Ref{ID: c.ID, Project: c.Project, Environment: c.Environment}
-}
-
-// create records a deployment that is not known, and that it started.
+// create records a deployment that is not known, and that it started. It
+// refuses one that is.
 func (c StartDeployment) create(t *tx) (Outcome, error) {
-	err := inOrder(t.now, date{"first_commit_at", c.FirstCommitAt},
+	err := require("deployment", need{"id", c.ID != ""}, need{"project_id", c.Project != ""},
+		need{"environment", c.Environment != ""}, need{"first_commit_at", !c.FirstCommitAt.IsZero()})
+	if err != nil {
+		return Outcome{}, err
+	}
+	err = inOrder(t.now, date{"first_commit_at", c.FirstCommitAt},
 		date{"deploy_start_at", c.DeployStartAt}, date{"deployed_at", c.DeployedAt})
 	if err != nil {
 		return Outcome{}, err
@@ -35,15 +44,8 @@ func (c StartDeployment) create(t *tx) (Outcome, error) {
 	}
 	fillTeam(&d.Team, c.Team, d.Project)
 	began := firstKnown(d.DeployStartAt, c.DeployedAt)
-	result, err := t.exec(`INSERT INTO deployments (project_id, environment, id, team_id, first_commit_at,
-		deploy_start_at, planned_deployed_at, rework, began_at, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		d.Project, d.Environment, d.ID, nullText(d.Team), millis(d.FirstCommitAt),
-		nullTime(d.DeployStartAt), nullTime(d.plannedDeployedAt), d.Rework, millis(began), millis(t.now))
-	if err != nil {
-		return Outcome{}, fmt.Errorf("insert deployment: %w", err)
-	}
-	if d.row, err = result.LastInsertId(); err != nil {
-		return Outcome{}, fmt.Errorf("insert deployment: %w", err)
+	if err := t.insertDeployment(d, began); err != nil {
+		return Outcome{}, err
 	}
 	if err := t.record(d.event(DeploymentStarted, began)); err != nil {
 		return Outcome{}, err
@@ -55,16 +57,16 @@ func (c StartDeployment) create(t *tx) (Outcome, error) {
 // known. It adds no event: the deployment started once.
 func (c StartDeployment) again(t *tx, d *Deployment) (Outcome, error) {
 	if contradicts(c.FirstCommitAt, d.FirstCommitAt) {
-		return Outcome{}, conflict("deployment", date{"first_commit_at", d.FirstCommitAt})
+		return Outcome{}, otherDate("deployment", date{"first_commit_at", d.FirstCommitAt})
 	}
 	if contradicts(c.DeployStartAt, d.DeployStartAt) {
-		return Outcome{}, conflict("deployment", date{"deploy_start_at", d.DeployStartAt})
+		return Outcome{}, otherDate("deployment", date{"deploy_start_at", d.DeployStartAt})
 	}
 	changed := false
 	switch planned := firstKnown(d.plannedDeployedAt, d.DeployedAt); {
 	case contradicts(c.DeployedAt, planned) && contradicts(c.DeployedAt, d.DeployedAt),
 		contradicts(c.DeployedAt, planned) && d.DeployedAt.IsZero():
-		return Outcome{}, conflict("deployment", date{"deployed_at", planned})
+		return Outcome{}, otherDate("deployment", date{"deployed_at", planned})
 	case !c.DeployedAt.IsZero() && planned.IsZero():
 		if err := d.deployableAt(t.now, c.DeployedAt); err != nil {
 			return Outcome{}, err
@@ -87,7 +89,7 @@ func (c StartDeployment) again(t *tx, d *Deployment) (Outcome, error) {
 
 func (c FinishDeployment) do(t *tx) (Outcome, error) {
 	c.DeployedAt = precise(c.DeployedAt)
-	found, err := t.deployments(c.Ref)
+	found, err := t.deployments(findDeployments, c.ID, c.Project, c.Environment)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -99,7 +101,7 @@ func (c FinishDeployment) do(t *tx) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if contradicts(c.DeployedAt, d.DeployedAt) {
-		return Outcome{}, conflict("deployment", date{"deployed_at", d.DeployedAt})
+		return Outcome{}, otherDate("deployment", date{"deployed_at", d.DeployedAt})
 	}
 	filled := fillTeam(&d.Team, c.Team, d.Project)
 	if d.DeployedAt.IsZero() {
@@ -117,16 +119,6 @@ func (c FinishDeployment) do(t *tx) (Outcome, error) {
 // it has started too, when it is told or, if not, when it was deployed.
 func (c FinishDeployment) create(t *tx) (Outcome, error) {
 	start := *c.Create
-	var absent []FieldError
-	if start.Project == "" {
-		absent = append(absent, FieldError{"project_id", "is required, because the deployment is not known yet"})
-	}
-	if start.FirstCommitAt.IsZero() {
-		absent = append(absent, FieldError{"first_commit_at", "is required, because the deployment is not known yet"})
-	}
-	if len(absent) > 0 {
-		return Outcome{}, missing(absent...)
-	}
 	start.FirstCommitAt, start.DeployStartAt = precise(start.FirstCommitAt), precise(start.DeployStartAt)
 	start.DeployedAt = firstKnown(c.DeployedAt, t.now)
 	outcome, err := start.create(t)
@@ -167,8 +159,8 @@ func (d *Deployment) event(kind Kind, at time.Time) Event {
 	}
 }
 
-func (t *tx) deployments(ref Ref) ([]*Deployment, error) {
-	rows, err := t.query(findDeployments, ref.ID, ref.Project, ref.Environment)
+func (t *tx) deployments(query string, args ...any) ([]*Deployment, error) {
+	rows, err := t.query(query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("find deployment: %w", err)
 	}
@@ -177,6 +169,28 @@ func (t *tx) deployments(ref Ref) ([]*Deployment, error) {
 		return nil, fmt.Errorf("find deployment: %w", err)
 	}
 	return found, nil
+}
+
+// insertDeployment refuses, with a Conflict, a deployment that is known.
+func (t *tx) insertDeployment(d *Deployment, began time.Time) error {
+	result, err := t.exec(`INSERT INTO deployments (project_id, environment, id, team_id, first_commit_at,
+		deploy_start_at, planned_deployed_at, rework, began_at, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO NOTHING`, d.Project, d.Environment, d.ID, nullText(d.Team), millis(d.FirstCommitAt),
+		nullTime(d.DeployStartAt), nullTime(d.plannedDeployedAt), d.Rework, millis(began), millis(t.now))
+	if err != nil {
+		return fmt.Errorf("insert deployment: %w", err)
+	}
+	inserted, err := result.RowsAffected()
+	if err != nil {
+		return fmt.Errorf("insert deployment: %w", err)
+	}
+	if inserted == 0 {
+		return &Error{Code: Conflict, Message: "the deployment is recorded already"}
+	}
+	if d.row, err = result.LastInsertId(); err != nil {
+		return fmt.Errorf("insert deployment: %w", err)
+	}
+	return nil
 }
 
 func (t *tx) updateDeployment(d *Deployment) error {

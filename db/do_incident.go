@@ -7,16 +7,21 @@ import (
 
 func (c OpenIncident) do(t *tx) (Outcome, error) {
 	c.StartedAt, c.RestoredAt, c.FinishedAt = precise(c.StartedAt), precise(c.RestoredAt), precise(c.FinishedAt)
-	deployment, err := c.findDeployment(t)
-	if err != nil {
-		return Outcome{}, err
-	}
-	if deployment != nil {
-		c.Environment = deployment.Environment
-	}
 	known, err := c.findKnown(t)
 	if err != nil {
 		return Outcome{}, err
+	}
+	var deployment *Deployment // to link to, if that is not done yet
+	if c.DeploymentID != "" && (known == nil || known.DeploymentID == "") {
+		if deployment, err = c.findDeployment(t); err != nil {
+			return Outcome{}, err
+		}
+		if known == nil && c.Environment != deployment.Environment {
+			c.Environment = deployment.Environment
+			if known, err = c.findKnown(t); err != nil {
+				return Outcome{}, err
+			}
+		}
 	}
 	if known != nil {
 		return c.again(t, known, deployment)
@@ -28,29 +33,20 @@ func (c OpenIncident) do(t *tx) (Outcome, error) {
 // environment is only a default, a deployment elsewhere in the project fits
 // too, if it is the only one.
 func (c OpenIncident) findDeployment(t *tx) (*Deployment, error) {
-	if c.DeploymentID == "" {
-		return nil, nil
-	}
+	found, err := t.deployments(findDeployments, c.DeploymentID, c.Project, c.Environment)
 	ref := Ref{ID: c.DeploymentID, Project: c.Project, Environment: c.Environment}
-	found, err := t.deployments(ref)
+	if err == nil && len(found) == 0 && c.AnyEnvironment {
+		ref.Environment = ""
+		found, err = t.deployments(findDeployments, c.DeploymentID, c.Project, "")
+	}
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 && c.AnyEnvironment {
-		ref.Environment = ""
-		if found, err = t.deployments(ref); err != nil {
-			return nil, err
-		}
-	}
-	switch len(found) {
-	case 0:
+	if len(found) == 0 {
 		return nil, invalid("deployment_id", "%q is not the id of a deployment%s: "+
 			"record the deployment first, or leave deployment_id out", c.DeploymentID, within(ref))
-	case 1:
-		return found[0], nil
 	}
-	_, err = theOne("deployment", ref, found, func(d *Deployment) Key { return d.Key })
-	return nil, err
+	return theOne("deployment", ref, found, func(d *Deployment) Key { return d.Key })
 }
 
 // findKnown finds the incident if it is recorded already: by its id; without
@@ -60,7 +56,7 @@ func (c OpenIncident) findKnown(t *tx) (*Incident, error) {
 	condition, args := "", []any{c.Project}
 	switch {
 	case c.ID != "":
-		condition, args = "environment = ? AND id = ?", append(args, c.Environment, c.ID)
+		return c.findByID(t)
 	case c.IdempotencyKey != "":
 		condition, args = "idempotency_key = ?", append(args, c.IdempotencyKey)
 	case !c.StartedAt.IsZero():
@@ -77,23 +73,42 @@ func (c OpenIncident) findKnown(t *tx) (*Incident, error) {
 	return found[0], nil
 }
 
+// findByID looks in the environment of the command and, if that is only a
+// default, for an incident of which the deployment has decided it.
+func (c OpenIncident) findByID(t *tx) (*Incident, error) {
+	found, err := t.incidents(findIncidents, c.ID, c.Project, c.Environment)
+	if err == nil && len(found) == 0 && c.AnyEnvironment {
+		found, err = t.incidents(`SELECT `+incidentColumns+` FROM incidents WHERE id = ?1 AND project_id = ?2
+			AND deployment_id IS NOT NULL AND (?3 = '' OR deployment_id = ?3)
+			ORDER BY environment LIMIT 10`, c.ID, c.Project, c.DeploymentID)
+	}
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return theOne("incident", Ref{ID: c.ID, Project: c.Project}, found, func(i *Incident) Key { return i.Key })
+}
+
 func (c OpenIncident) create(t *tx, deployment *Deployment) (Outcome, error) {
+	err := require("incident", need{"project_id", c.Project != ""}, need{"environment", c.Environment != ""})
+	if err != nil {
+		return Outcome{}, err
+	}
 	i := &Incident{Key: c.Key, StartedAt: firstKnown(c.StartedAt, t.now), RecordedAt: t.now}
 	if err := i.possible(t.now, c.RestoredAt, c.FinishedAt); err != nil {
 		return Outcome{}, err
 	}
 	fillTeam(&i.Team, c.Team, i.Project)
-	var number any
+	var number, idempotencyKey any
 	if i.ID == "" {
 		n, err := t.nextNumber(c.Key)
 		if err != nil {
 			return Outcome{}, err
 		}
-		i.ID, number = generatedID(c.Project, n), n
+		i.ID, number, idempotencyKey = generatedID(c.Project, n), n, nullText(c.IdempotencyKey)
 	}
 	result, err := t.exec(`INSERT INTO incidents (project_id, environment, id, team_id, number, idempotency_key,
 		started_at, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, i.Project, i.Environment, i.ID,
-		nullText(i.Team), number, nullText(c.IdempotencyKey), millis(i.StartedAt), millis(t.now))
+		nullText(i.Team), number, idempotencyKey, millis(i.StartedAt), millis(t.now))
 	if err != nil {
 		return Outcome{}, fmt.Errorf("insert incident: %w", err)
 	}
@@ -121,15 +136,11 @@ func (c OpenIncident) again(t *tx, i *Incident, deployment *Deployment) (Outcome
 		{"finished_at", c.FinishedAt, i.FinishedAt},
 	} {
 		if contradicts(d.given, d.recorded) {
-			return Outcome{}, conflict("incident", date{d.field, d.recorded})
+			return Outcome{}, otherDate("incident", date{d.field, d.recorded})
 		}
 	}
-	if deployment != nil && i.DeploymentID != "" && i.DeploymentID != c.DeploymentID {
-		return Outcome{}, &Error{
-			Code:    Conflict,
-			Message: "the incident is recorded already and says otherwise",
-			Fields:  []FieldError{{"deployment_id", fmt.Sprintf("is recorded as %q: send that, or leave it out", i.DeploymentID)}},
-		}
+	if err := c.samePlace(i, deployment); err != nil {
+		return Outcome{}, err
 	}
 	if err := i.possible(t.now, c.RestoredAt, c.FinishedAt); err != nil {
 		return Outcome{}, err
@@ -145,6 +156,22 @@ func (c OpenIncident) again(t *tx, i *Incident, deployment *Deployment) (Outcome
 		}
 	}
 	return c.complete(t, i, deployment, false)
+}
+
+// samePlace checks that the command means the environment and the deployment
+// that are recorded, or a deployment that can be.
+func (c OpenIncident) samePlace(i *Incident, deployment *Deployment) error {
+	const recorded = "is recorded as %q: send that, or leave it out"
+	switch {
+	case !c.AnyEnvironment && c.Environment != i.Environment:
+		return conflict("incident", "environment", recorded, i.Environment)
+	case c.DeploymentID != "" && i.DeploymentID != "" && c.DeploymentID != i.DeploymentID:
+		return conflict("incident", "deployment_id", recorded, i.DeploymentID)
+	case deployment != nil && deployment.Environment != i.Environment:
+		return conflict("incident", "deployment_id", "is in environment %q and the incident in %q: leave it out",
+			deployment.Environment, i.Environment)
+	}
+	return nil
 }
 
 // complete links the incident and carries it as far as the command's dates go.
@@ -175,7 +202,7 @@ func (c RestoreIncident) do(t *tx) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if contradicts(c.At, i.RestoredAt) {
-		return Outcome{}, conflict("incident", date{"restored_at", i.RestoredAt})
+		return Outcome{}, otherDate("incident", date{"restored_at", i.RestoredAt})
 	}
 	at := firstKnown(i.RestoredAt, c.At, t.now)
 	if err := i.possible(t.now, at, time.Time{}); err != nil {
@@ -195,7 +222,7 @@ func (c FinishIncident) do(t *tx) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if contradicts(c.At, i.FinishedAt) {
-		return Outcome{}, conflict("incident", date{"finished_at", i.FinishedAt})
+		return Outcome{}, otherDate("incident", date{"finished_at", i.FinishedAt})
 	}
 	at := firstKnown(i.FinishedAt, c.At, t.now)
 	if err := i.possible(t.now, time.Time{}, at); err != nil {

@@ -77,10 +77,6 @@ func invalid(field, format string, args ...any) *Error {
 	}
 }
 
-func missing(fields ...FieldError) *Error {
-	return &Error{Code: Missing, Message: "a required field is missing", Fields: fields}
-}
-
 func unavailable(reason string, err error) *Error {
 	return &Error{Code: Unavailable, Message: reason, Err: err}
 }

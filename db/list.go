@@ -83,7 +83,7 @@ func theOne[T any](thing string, ref Ref, found []T, key func(T) Key) (one T, er
 		return one, &Error{
 			Code:    NotFound,
 			Message: fmt.Sprintf("no such %s", thing),
-			Fields:  []FieldError{{"id", fmt.Sprintf("%q is not the id of a %s%s", ref.ID, thing, within(ref))}},
+			Fields:  []FieldError{{"id", fmt.Sprintf("%q is not the id of %s %s%s", ref.ID, article(thing), thing, within(ref))}},
 		}
 	case 1:
 		return found[0], nil
@@ -97,6 +97,13 @@ func theOne[T any](thing string, ref Ref, found []T, key func(T) Key) (one T, er
 		Message: fmt.Sprintf("several %ss have that id", thing),
 		Fields:  []FieldError{{ambiguousField(ref), "must choose one of: " + strings.Join(places, "; ")}},
 	}
+}
+
+func article(noun string) string {
+	if strings.IndexAny(noun, "aeiou") == 0 {
+		return "an"
+	}
+	return "a"
 }
 
 func within(ref Ref) string {

@@ -1,0 +1,274 @@
+package db
+
+import (
+	"testing"
+)
+
+// incident is one of which the environment was named.
+func incident(k, deployment, started string) OpenIncident {
+	return OpenIncident{Key: key(k), DeploymentID: deployment, StartedAt: clock(started)}
+}
+
+// incidentAnywhere is one of which the environment is only a default.
+func incidentAnywhere(k, deployment, started string) OpenIncident {
+	c := incident(k, deployment, started)
+	c.AnyEnvironment = true
+	return c
+}
+
+func (c OpenIncident) until(restored, finished string) OpenIncident {
+	c.RestoredAt, c.FinishedAt = clock(restored), clock(finished)
+	return c
+}
+
+func (c OpenIncident) under(idempotencyKey string) OpenIncident {
+	c.IdempotencyKey = idempotencyKey
+	return c
+}
+
+func restore(ref Ref, at string) RestoreIncident { return RestoreIncident{Ref: ref, At: clock(at)} }
+
+func closeIncident(ref Ref, at string) FinishIncident { return FinishIncident{Ref: ref, At: clock(at)} }
+
+const incidentContradicted = "conflict: the incident is recorded already and says otherwise; "
+
+func TestIncidents(t *testing.T) {
+	tell(t, []story{
+		{
+			name: "started, restored, finished, each repeated",
+			steps: []step{
+				{"10:00", incident("web/prod/a", "", ""), "created web/prod/a started 10:00"},
+				{"10:01", incident("web/prod/a", "", ""), "known web/prod/a started 10:00"},
+				{"10:02", incident("web/prod/a", "", "10:00"), "known web/prod/a started 10:00"},
+				{"10:30", restore(Ref{ID: "a"}, ""), "known web/prod/a started 10:00 restored 10:30"},
+				{"10:31", restore(Ref{ID: "a"}, ""), "known web/prod/a started 10:00 restored 10:30"},
+				{"10:32", restore(Ref{ID: "a"}, "10:30"), "known web/prod/a started 10:00 restored 10:30"},
+				{"11:00", closeIncident(Ref{ID: "a"}, ""), "known web/prod/a started 10:00 restored 10:30 finished 11:00"},
+				{"11:01", closeIncident(Ref{ID: "a"}, ""), "known web/prod/a started 10:00 restored 10:30 finished 11:00"},
+				{"11:02", closeIncident(Ref{ID: "a"}, "11:00"), "known web/prod/a started 10:00 restored 10:30 finished 11:00"},
+				{"11:03", restore(Ref{ID: "a"}, ""), "known web/prod/a started 10:00 restored 10:30 finished 11:00"},
+			},
+			events: []string{
+				"incident_started web/prod/a at 10:00",
+				"incident_restored web/prod/a at 10:30 restored 30m0s",
+				"incident_finished web/prod/a at 11:00",
+			},
+		},
+		{
+			name: "finished implies restored",
+			steps: []step{
+				{"10:00", incident("web/prod/a", "", ""), "created web/prod/a started 10:00"},
+				{"11:00", closeIncident(Ref{ID: "a"}, "10:50"), "known web/prod/a started 10:00 restored 10:50 finished 10:50"},
+				{"11:01", incident("web/prod/b", "", "10:00").until("", "10:45"), "created web/prod/b started 10:00 restored 10:45 finished 10:45"},
+			},
+			events: []string{
+				"incident_started web/prod/a at 10:00",
+				"incident_restored web/prod/a at 10:50 restored 50m0s",
+				"incident_finished web/prod/a at 10:50",
+				"incident_started web/prod/b at 10:00",
+				"incident_restored web/prod/b at 10:45 restored 45m0s",
+				"incident_finished web/prod/b at 10:45",
+			},
+		},
+		{
+			name: "told at once, and filled in step by step",
+			steps: []step{
+				{"12:00", incident("web/prod/a", "", "10:00").until("10:30", "11:00"), "created web/prod/a started 10:00 restored 10:30 finished 11:00"},
+				{"12:00", incident("web/prod/b", "", "10:00"), "created web/prod/b started 10:00"},
+				{"12:00", incident("web/prod/b", "", "").until("10:30", ""), "known web/prod/b started 10:00 restored 10:30"},
+				{"12:00", incident("web/prod/b", "", "10:00").until("10:30", "11:00"), "known web/prod/b started 10:00 restored 10:30 finished 11:00"},
+			},
+			events: []string{
+				"incident_started web/prod/a at 10:00",
+				"incident_restored web/prod/a at 10:30 restored 30m0s",
+				"incident_finished web/prod/a at 11:00",
+				"incident_started web/prod/b at 10:00",
+				"incident_restored web/prod/b at 10:30 restored 30m0s",
+				"incident_finished web/prod/b at 11:00",
+			},
+		},
+		{
+			name: "contradictions are refused and change nothing",
+			steps: []step{
+				{"12:00", incident("web/prod/a", "", "10:00").until("10:30", "11:00"), "created web/prod/a started 10:00 restored 10:30 finished 11:00"},
+				{"12:00", incident("web/prod/a", "", "10:01"),
+					incidentContradicted + "started_at is recorded as 2026-03-04T10:00:00.000Z: send that, or leave it out"},
+				{"12:00", incident("web/prod/a", "", "").until("10:31", ""),
+					incidentContradicted + "restored_at is recorded as 2026-03-04T10:30:00.000Z: send that, or leave it out"},
+				{"12:00", incident("web/prod/a", "", "").until("", "11:01"),
+					incidentContradicted + "finished_at is recorded as 2026-03-04T11:00:00.000Z: send that, or leave it out"},
+				{"12:00", restore(Ref{ID: "a"}, "10:31"),
+					incidentContradicted + "restored_at is recorded as 2026-03-04T10:30:00.000Z: send that, or leave it out"},
+				{"12:00", closeIncident(Ref{ID: "a"}, "11:01"),
+					incidentContradicted + "finished_at is recorded as 2026-03-04T11:00:00.000Z: send that, or leave it out"},
+			},
+			events: []string{
+				"incident_started web/prod/a at 10:00",
+				"incident_restored web/prod/a at 10:30 restored 30m0s",
+				"incident_finished web/prod/a at 11:00",
+			},
+		},
+		{
+			name: "unknown ones, and what is missing",
+			steps: []step{
+				{"12:00", restore(Ref{ID: "a"}, ""), `not found: no such incident; id "a" is not the id of an incident`},
+				{"12:00", closeIncident(Ref{ID: "a", Project: "web"}, ""),
+					`not found: no such incident; id "a" is not the id of an incident in project_id "web"`},
+				{"12:00", OpenIncident{}, "missing: a required field is missing; " +
+					"project_id is required, because the incident is not known yet; " +
+					"environment is required, because the incident is not known yet"},
+			},
+		},
+		{
+			name: "one id in two projects and in two environments",
+			steps: []step{
+				{"10:00", incident("web/prod/a", "", ""), "created web/prod/a started 10:00"},
+				{"10:01", incident("web/staging/a", "", ""), "created web/staging/a started 10:01"},
+				{"10:02", incidentAnywhere("api/prod/a", "", ""), "created api/prod/a started 10:02"},
+				{"10:05", restore(Ref{ID: "a"}, ""), "ambiguous: several incidents have that id; project_id must choose one of: " +
+					`project_id "api" in environment "prod"; project_id "web" in environment "prod"; project_id "web" in environment "staging"`},
+				{"10:05", closeIncident(Ref{ID: "a", Project: "web"}, ""), "ambiguous: several incidents have that id; environment must choose one of: " +
+					`project_id "web" in environment "prod"; project_id "web" in environment "staging"`},
+				{"10:05", restore(Ref{ID: "a", Project: "api"}, ""), "known api/prod/a started 10:02 restored 10:05"},
+				{"10:06", closeIncident(Ref{ID: "a", Environment: "staging"}, ""), "known web/staging/a started 10:01 restored 10:06 finished 10:06"},
+			},
+			events: []string{
+				"incident_started web/prod/a at 10:00",
+				"incident_started web/staging/a at 10:01",
+				"incident_started api/prod/a at 10:02",
+				"incident_restored api/prod/a at 10:05 restored 3m0s",
+				"incident_restored web/staging/a at 10:06 restored 5m0s",
+				"incident_finished web/staging/a at 10:06",
+			},
+		},
+	})
+}
+
+func TestDatesOfIncidents(t *testing.T) {
+	tell(t, []story{
+		{
+			name: "five minutes of disorder count as zero",
+			steps: []step{
+				{"10:00", incident("web/prod/a", "", "10:05"), "created web/prod/a started 10:05"},
+				{"10:00", restore(Ref{ID: "a"}, ""), "known web/prod/a started 10:05 restored 10:00"},
+				{"10:00", closeIncident(Ref{ID: "a"}, ""), "known web/prod/a started 10:05 restored 10:00 finished 10:00"},
+			},
+			events: []string{
+				"incident_started web/prod/a at 10:05",
+				"incident_restored web/prod/a at 10:00 restored 0s",
+				"incident_finished web/prod/a at 10:00",
+			},
+		},
+		{
+			name: "more is refused, at the first word and at later ones",
+			steps: []step{
+				{"12:00", incident("web/prod/a", "", "10:00").until("09:54:59", ""), "invalid: the dates are not in order; " +
+					"restored_at is 2026-03-04T09:54:59.000Z: it must not be before started_at, which is 2026-03-04T10:00:00.000Z; " +
+					"started_at is 2026-03-04T10:00:00.000Z: it must not be after restored_at"},
+				{"12:00", incident("web/prod/a", "", "10:00").until("11:00", "10:30"), "invalid: the dates are not in order; " +
+					"finished_at is 2026-03-04T10:30:00.000Z: it must not be before restored_at, which is 2026-03-04T11:00:00.000Z; " +
+					"restored_at is 2026-03-04T11:00:00.000Z: it must not be after finished_at"},
+				{"12:00", incident("web/prod/a", "", "12:05:00.001"), "invalid: the dates or references do not fit together; " +
+					"started_at is 2026-03-04T12:05:00.001Z, which is in the future: it is 2026-03-04T12:00:00.000Z now"},
+				{"12:00", incident("web/prod/a", "", "10:00"), "created web/prod/a started 10:00"},
+				{"12:00", incident("web/prod/a", "", "").until("09:00", ""), "invalid: the dates are not in order; " +
+					"restored_at is 2026-03-04T09:00:00.000Z: it must not be before started_at, which is 2026-03-04T10:00:00.000Z; " +
+					"started_at is 2026-03-04T10:00:00.000Z: it must not be after restored_at"},
+				{"12:00", closeIncident(Ref{ID: "a"}, "09:00"), "invalid: the dates are not in order; " +
+					"finished_at is 2026-03-04T09:00:00.000Z: it must not be before started_at, which is 2026-03-04T10:00:00.000Z; " +
+					"started_at is 2026-03-04T10:00:00.000Z: it must not be after finished_at"},
+				{"12:00", restore(Ref{ID: "a"}, "11:00"), "known web/prod/a started 10:00 restored 11:00"},
+				{"12:00", closeIncident(Ref{ID: "a"}, "10:54:59"), "invalid: the dates are not in order; " +
+					"finished_at is 2026-03-04T10:54:59.000Z: it must not be before restored_at, which is 2026-03-04T11:00:00.000Z; " +
+					"restored_at is 2026-03-04T11:00:00.000Z: it must not be after finished_at"},
+				{"12:00", restore(Ref{ID: "a"}, "13:00"),
+					incidentContradicted + "restored_at is recorded as 2026-03-04T11:00:00.000Z: send that, or leave it out"},
+			},
+			events: []string{
+				"incident_started web/prod/a at 10:00",
+				"incident_restored web/prod/a at 11:00 restored 1h0m0s",
+			},
+		},
+	})
+}
+
+func TestGeneratedIncidentIDs(t *testing.T) {
+	tell(t, []story{
+		{
+			name: "count per project and step over those given by hand",
+			once: true,
+			steps: []step{
+				{"10:00", incident("web/prod/", "", ""), "created web/prod/incident_web_1 started 10:00"},
+				{"10:01", incident("web/prod/incident_web_2", "", ""), "created web/prod/incident_web_2 started 10:01"},
+				{"10:02", incident("web/staging/incident_web_3", "", ""), "created web/staging/incident_web_3 started 10:02"},
+				{"10:03", incident("api/prod/incident_web_4", "", ""), "created api/prod/incident_web_4 started 10:03"},
+				{"10:04", incident("web/prod/", "", ""), "created web/prod/incident_web_4 started 10:04"},
+				{"10:05", incident("web/staging/", "", ""), "created web/staging/incident_web_5 started 10:05"},
+				{"10:06", incident("api/prod/", "", ""), "created api/prod/incident_api_1 started 10:06"},
+				{"10:07", incident("web/prod/incident_web_4", "", ""), "known web/prod/incident_web_4 started 10:04"},
+				{"10:08", incident("web/prod/incident_web_1", "", "10:08"),
+					incidentContradicted + "started_at is recorded as 2026-03-04T10:00:00.000Z: send that, or leave it out"},
+			},
+			events: []string{
+				"incident_started web/prod/incident_web_1 at 10:00",
+				"incident_started web/prod/incident_web_2 at 10:01",
+				"incident_started web/staging/incident_web_3 at 10:02",
+				"incident_started api/prod/incident_web_4 at 10:03",
+				"incident_started web/prod/incident_web_4 at 10:04",
+				"incident_started web/staging/incident_web_5 at 10:05",
+				"incident_started api/prod/incident_api_1 at 10:06",
+			},
+		},
+		{
+			name: "a retry is known by the date it started and the deployment",
+			steps: []step{
+				{"10:00", start("web/prod/1", "08:00", ""), "created web/prod/1 commit 08:00 start 10:00"},
+				{"10:10", incident("web/prod/", "", "10:05"), "created web/prod/incident_web_1 started 10:05"},
+				{"10:11", incident("web/prod/", "", "10:05"), "known web/prod/incident_web_1 started 10:05"},
+				{"10:12", incident("web/prod/", "", "10:06"), "created web/prod/incident_web_2 started 10:06"},
+				{"10:13", incident("web/staging/", "", "10:05"), "created web/staging/incident_web_3 started 10:05"},
+				{"10:14", incident("web/prod/", "1", "10:05"), "created web/prod/incident_web_4 by 1 started 10:05"},
+				{"10:15", incidentAnywhere("web/staging/", "1", "10:05"), "known web/prod/incident_web_4 by 1 started 10:05"},
+				{"10:16", incident("web/prod/mine", "", "10:07"), "created web/prod/mine started 10:07"},
+				{"10:17", incident("web/prod/", "", "10:07"), "created web/prod/incident_web_5 started 10:07"},
+			},
+			events: []string{
+				"deployment_started web/prod/1 at 10:00",
+				"incident_started web/prod/incident_web_1 at 10:05",
+				"incident_started web/prod/incident_web_2 at 10:06",
+				"incident_started web/staging/incident_web_3 at 10:05",
+				"incident_started web/prod/incident_web_4 at 10:05",
+				"change_failed web/prod/1 at 10:05",
+				"incident_started web/prod/mine at 10:07",
+				"incident_started web/prod/incident_web_5 at 10:07",
+			},
+		},
+		{
+			name: "an idempotency key tells a retry from a second incident",
+			steps: []step{
+				{"10:00", incident("web/prod/", "", "").under("k1"), "created web/prod/incident_web_1 started 10:00"},
+				{"10:01", incident("web/prod/", "", "").under("k1"), "known web/prod/incident_web_1 started 10:00"},
+				{"10:02", incident("web/prod/", "", "10:00").under("k2"), "created web/prod/incident_web_2 started 10:00"},
+				{"10:03", incident("api/prod/", "", "").under("k1"), "created api/prod/incident_api_1 started 10:03"},
+				{"10:04", incident("web/prod/", "", "10:04").under("k1"),
+					incidentContradicted + "started_at is recorded as 2026-03-04T10:00:00.000Z: send that, or leave it out"},
+				{"10:05", incident("web/staging/", "", "").under("k1"),
+					incidentContradicted + `environment is recorded as "prod": send that, or leave it out`},
+				{"10:06", incident("web/prod/", "", "").under("k1").until("10:05", ""), "known web/prod/incident_web_1 started 10:00 restored 10:05"},
+				// With an id of its own an incident needs no key, whoever used it before.
+				{"10:07", incident("web/prod/x", "", "").under("k1"), "created web/prod/x started 10:07"},
+				{"10:08", incident("web/prod/y", "", "").under("k3"), "created web/prod/y started 10:08"},
+				{"10:09", incident("web/prod/z", "", "").under("k3"), "created web/prod/z started 10:09"},
+			},
+			events: []string{
+				"incident_started web/prod/incident_web_1 at 10:00",
+				"incident_started web/prod/incident_web_2 at 10:00",
+				"incident_started api/prod/incident_api_1 at 10:03",
+				"incident_restored web/prod/incident_web_1 at 10:05 restored 5m0s",
+				"incident_started web/prod/x at 10:07",
+				"incident_started web/prod/y at 10:08",
+				"incident_started web/prod/z at 10:09",
+			},
+		},
+	})
+}
