@@ -73,7 +73,7 @@ func (s *Store) EventsAfter(ctx context.Context, seq int64) iter.Seq2[Event, err
 			yield(Event{}, fmt.Errorf("read events after %d: %w", seq, storeError(err)))
 			return
 		}
-		defer rows.Close() //nolint:errcheck // Err, below, reports what went wrong.
+		defer rows.Close()
 		for rows.Next() {
 			e, err := scanEvent(rows)
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/julienschmidt/httprouter"
 	"go.opentelemetry.io/otel/metric"
@@ -132,7 +133,10 @@ func (a *api) router() http.Handler {
 		return notFound(fmt.Sprintf("there is nothing at %s: see /openapi.yaml for what there is", r.URL.Path))
 	})
 	router.MethodNotAllowed = a.fallback(func(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
-		return methodNotAllowed(r.Method, w.Header().Get("Allow"))
+		// The router names OPTIONS always, and nothing here answers it.
+		allowed := strings.ReplaceAll(w.Header().Get("Allow"), "OPTIONS, ", "")
+		w.Header().Set("Allow", allowed)
+		return methodNotAllowed(r.Method, allowed)
 	})
 	return matchEscaped(router)
 }

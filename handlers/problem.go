@@ -124,7 +124,9 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // a client that has gone cannot be told
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false) // the messages are for people
+	_ = encoder.Encode(p)        // a client that has gone cannot be told
 }
 
 // writeJSON answers with a value.
