@@ -1,0 +1,25 @@
+.PHONY: help run demo test bench fuzz check e2e
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## start the service on port 3000, open to everybody
+	EM_METRICS_NO_AUTH=true go run ./cmd/em-metrics
+
+demo: ## send a believable year to the service on port 3000
+	go run ./cmd/em-metrics replay -sample
+
+test: ## run all tests of the service
+	go test -race ./...
+
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . ./...
+
+fuzz: ## fuzz every target for a short time (FUZZTIME=10s)
+	.ci/fuzz
+
+e2e: ## run the tests against real programs
+	.ci/watch
+
+check: ## what CI runs
+	.ci/run
