@@ -100,6 +100,7 @@ type pastDeployment struct {
 	project, environment, team, id string
 	commit, start, deployed        time.Time
 	rework                         bool
+	late                           bool // deployed only after its incidents were told
 }
 
 type pastIncident struct {
@@ -128,7 +129,7 @@ func randomHistory(r *rand.Rand) history {
 	for i := range r.IntN(20) {
 		d := pastDeployment{
 			project: pick(r, "api", "shop", "web"), environment: pick(r, "production", "staging"),
-			team: pick(r, "", "blue", "red"), id: fmt.Sprint(i), rework: r.IntN(4) == 0,
+			team: pick(r, "", "blue", "red"), id: fmt.Sprint(i), rework: r.IntN(4) == 0, late: r.IntN(4) == 0,
 		}
 		d.start = randomDate(r)
 		d.commit = d.start.Add(-time.Duration(r.IntN(40*3600)) * time.Second)
@@ -179,7 +180,7 @@ func randomHistory(r *rand.Rand) history {
 
 func (h history) store(t *testing.T, s *db.Store) {
 	t.Helper()
-	var commands []db.Command
+	var commands, late []db.Command
 	for _, d := range h.deployments {
 		start := db.StartDeployment{
 			Key:           db.Key{Project: d.project, Environment: d.environment, ID: d.id},
@@ -195,6 +196,8 @@ func (h history) store(t *testing.T, s *db.Store) {
 			commands = append(commands, finish)
 		case d.deployed.IsZero():
 			commands = append(commands, start)
+		case d.late:
+			commands, late = append(commands, start), append(late, finish)
 		default:
 			commands = append(commands, start, finish)
 		}
@@ -212,7 +215,7 @@ func (h history) store(t *testing.T, s *db.Store) {
 		}
 		commands = append(commands, open)
 	}
-	if len(commands) == 0 {
+	if commands = append(commands, late...); len(commands) == 0 {
 		return
 	}
 	if _, err := s.Do(context.Background(), commands...); err != nil {
