@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -14,8 +13,8 @@ type sampleProject struct {
 	id       string
 	users    []string
 	zone     *time.Location
-	due      func(y *sampleYear, day time.Time) int // how many deployments on a workday
-	staging  bool                                   // whether runs go to staging first
+	due      func(d dice, day time.Time) int // how many deployments on a workday
+	staging  bool                            // whether runs go to staging first
 	lead     time.Duration
 	duration time.Duration
 	failing  float64 // share of the deployments to production that fail
@@ -26,8 +25,8 @@ type sampleProject struct {
 // ada and lin (web), noor and tom (payments), eva and raj (platform).
 func sampleProjects() []sampleProject {
 	berlin, boston := time.FixedZone("", 3600), time.FixedZone("", -5*3600)
-	often := func(perDay float64) func(*sampleYear, time.Time) int {
-		return func(y *sampleYear, _ time.Time) int { return y.poisson(perDay) }
+	often := func(perDay float64) func(dice, time.Time) int {
+		return func(d dice, _ time.Time) int { return d.poisson(perDay) }
 	}
 	return []sampleProject{
 		{
@@ -53,8 +52,8 @@ func sampleProjects() []sampleProject {
 	}
 }
 
-func everyWeeks(weeks int, weekday time.Weekday) func(*sampleYear, time.Time) int {
-	return func(_ *sampleYear, day time.Time) int {
+func everyWeeks(weeks int, weekday time.Weekday) func(dice, time.Time) int {
+	return func(_ dice, day time.Time) int {
 		if _, week := day.ISOWeek(); day.Weekday() == weekday && week%weeks == 0 {
 			return 1
 		}
@@ -62,19 +61,22 @@ func everyWeeks(weeks int, weekday time.Weekday) func(*sampleYear, time.Time) in
 	}
 }
 
-// sampleYear makes up the year that lasts from begin to end.
+// sampleYear makes up the year that lasts from begin to end. Each day of a
+// project is drawn by itself, so years that overlap agree: to send the sample
+// again on another day adds what is new and contradicts nothing.
 type sampleYear struct {
-	*rand.Rand
+	seed        uint64
 	begin, end  time.Time
 	deployments []*sampleEvent
 	incidents   []*sampleEvent
 }
 
-// sampleEvent is a line in the making: its id is known when all are there.
+// sampleEvent is a line in the making.
 type sampleEvent struct {
 	sampleLine
 	project sampleProject
-	cause   *sampleEvent // the same run in staging, or the deployment that failed
+	cause   *sampleEvent // the deployment that failed
+	dice    dice
 }
 
 func (e *sampleEvent) at() time.Time {
@@ -88,16 +90,14 @@ func byTime(a, b *sampleEvent) int { return a.at().Compare(b.at()) }
 
 func newSampleYear(end time.Time, seed uint64) *sampleYear {
 	end = end.UTC().Truncate(time.Second)
-	y := &sampleYear{Rand: rand.New(rand.NewPCG(seed, seed)), begin: end.AddDate(-1, 0, 0), end: end} //nolint:gosec // no secret
-	for _, p := range sampleProjects() {
-		from := len(y.deployments)
-		y.deploy(p)
-		y.fail(p, y.deployments[from:])
-		y.suffer(p)
+	y := &sampleYear{seed: seed, begin: end.AddDate(-1, 0, 0), end: end}
+	for number, p := range sampleProjects() {
+		year, month, date := y.begin.In(p.zone).Date()
+		for day := time.Date(year, month, date, 0, 0, 0, 0, p.zone); day.Before(y.end); day = day.AddDate(0, 0, 1) {
+			y.live(p, day, y.dice(uint64(number), day))
+		}
 	}
 	y.resolve()
-	y.repair()
-	y.name()
 	return y
 }
 
@@ -112,25 +112,96 @@ func (y *sampleYear) lines() []sampleLine {
 	return lines
 }
 
-// deploy lets a project deploy on workdays outside the freeze.
-func (y *sampleYear) deploy(p sampleProject) {
-	year, month, date := y.begin.In(p.zone).Date()
-	for day := time.Date(year, month, date, 0, 0, 0, 0, p.zone); day.Before(y.end); day = day.AddDate(0, 0, 1) {
-		if weekend(day) || frozen(day) {
+// live is one day of a project: its deployments, and now and then an incident
+// that no deployment caused.
+func (y *sampleYear) live(p sampleProject, day time.Time, d dice) {
+	date := day.Format("20060102")
+	if d.Float64() < 2./365 {
+		y.open(p, day.Add(d.upTo(24*time.Hour)), "INC-"+date, nil, d.fork())
+	}
+	if weekend(day) || frozen(day) {
+		return
+	}
+	starts := make([]time.Time, p.due(d, day))
+	for i := range starts {
+		starts[i] = d.workTime(day)
+	}
+	slices.SortFunc(starts, time.Time.Compare)
+	for i, start := range starts {
+		y.deliver(p, fmt.Sprintf("%s.%d", date, i+1), start, d.fork())
+	}
+}
+
+// deliver takes a run to production, through staging if the project has it.
+func (y *sampleYear) deliver(p sampleProject, id string, start time.Time, d dice) {
+	run := sampleLine{
+		Kind: "deployment", ProjectID: p.id, Environment: "production", ID: id,
+		FirstCommitAt: d.firstCommit(p, start), User: d.user(p),
+	}
+	fails, toProduction, later := d.Float64() < p.failing, d.Float64() < 0.65, d.upTo(4*time.Hour)
+	if p.staging {
+		staged := run
+		staged.Environment = "staging"
+		y.deploy(p, staged, start, d.fork())
+		// Two of three are good enough to go on, if the day is long enough.
+		start = start.Add(30*time.Minute + later)
+		if !toProduction || start.Hour() >= 18 {
+			return
+		}
+	}
+	deployed := y.deploy(p, run, start, d.fork())
+	if fails && deployed != nil {
+		y.open(p, deployed.DeployedAt.Add(d.around(25*time.Minute, 1.2)), "INC-"+id, deployed, d.fork())
+	}
+}
+
+// deploy records a deployment, or none when it does not fit into the year.
+func (y *sampleYear) deploy(p sampleProject, line sampleLine, start time.Time, d dice) *sampleEvent {
+	line.DeployStartAt, line.DeployedAt = start, start.Add(d.around(p.duration, 0.35))
+	if start.Before(y.begin) || line.DeployedAt.After(y.end) {
+		return nil
+	}
+	e := &sampleEvent{sampleLine: line, project: p}
+	y.deployments = append(y.deployments, e)
+	return e
+}
+
+func (y *sampleYear) open(p sampleProject, at time.Time, id string, cause *sampleEvent, d dice) {
+	if at.Before(y.begin) || at.After(y.end) {
+		return
+	}
+	i := &sampleEvent{project: p, cause: cause, dice: d, sampleLine: sampleLine{
+		Kind: "incident", ProjectID: p.id, Environment: "production", ID: id, StartedAt: at, User: d.user(p),
+	}}
+	if cause != nil {
+		i.DeploymentID = cause.ID
+	}
+	y.incidents = append(y.incidents, i)
+}
+
+// resolve restores and closes the incidents, as far as that is past, and
+// leaves the newest open. Where there was the time for it, another deployment
+// put things right; elsewhere it was a rollback.
+func (y *sampleYear) resolve() {
+	slices.SortStableFunc(y.incidents, byTime)
+	for n, i := range y.incidents {
+		d := i.dice
+		restored := i.StartedAt.Add(d.around(i.project.restore, 0.9))
+		finished := restored.Add(d.around(20*time.Hour, 0.8))
+		forgotten, rolledBack := d.Float64() < 0.2, d.Float64() < 0.3
+		if n == len(y.incidents)-1 || restored.After(y.end) {
 			continue
 		}
-		for range p.due(y, day) {
-			environment := "production"
-			if p.staging {
-				environment = "staging"
-			}
-			run := y.run(p, environment, y.workTime(day), nil)
-			// Two of three runs are good enough to go on, the same day or the next.
-			if next := day.AddDate(0, 0, y.IntN(2)); p.staging && y.Float64() < 0.65 && !weekend(next) && !frozen(next) {
-				if start := y.workTime(next); run != nil && start.After(run.DeployedAt) {
-					y.run(p, "production", start, run)
-				}
-			}
+		i.RestoredAt = restored
+		if !forgotten && !finished.After(y.end) {
+			i.FinishedAt = finished
+		}
+		start := restored.Add(-2 * i.project.duration)
+		if i.cause != nil && !rolledBack && start.Sub(i.StartedAt) > 10*time.Minute {
+			repair := i.cause.sampleLine
+			repair.ID, repair.User, repair.Rework = i.cause.ID+"-fix", i.User, true
+			repair.FirstCommitAt = i.StartedAt.Add(d.upTo(start.Sub(i.StartedAt)))
+			y.deploy(i.project, repair, start, d.fork())
 		}
 	}
 }
@@ -145,36 +216,32 @@ func weekend(day time.Time) bool {
 	return day.Weekday() == time.Saturday || day.Weekday() == time.Sunday
 }
 
-// run records one deployment, or none when it would not fit into the year. What is
-// deployed a second time has the commits of the first.
-func (y *sampleYear) run(p sampleProject, environment string, start time.Time, cause *sampleEvent) *sampleEvent {
-	d := &sampleEvent{project: p, cause: cause, sampleLine: sampleLine{
-		Kind: "deployment", ProjectID: p.id, Environment: environment, DeployStartAt: start,
-		DeployedAt: start.Add(y.around(p.duration, 0.35)), User: p.users[y.IntN(len(p.users))],
-	}}
-	if cause != nil {
-		d.FirstCommitAt, d.User = cause.FirstCommitAt, cause.User
-	} else {
-		d.FirstCommitAt = y.firstCommit(p, start)
-	}
-	if start.Before(y.begin) || d.DeployedAt.After(y.end) {
-		return nil
-	}
-	y.deployments = append(y.deployments, d)
-	return d
+// dice draw what happens.
+type dice struct{ *rand.Rand }
+
+func (y *sampleYear) dice(project uint64, day time.Time) dice {
+	days := uint64(day.Unix()) / (24 * 60 * 60)                  //nolint:gosec // nobody asks for a year before 1970
+	return dice{rand.New(rand.NewPCG(y.seed, project<<32|days))} //nolint:gosec // no secret
 }
 
-// firstCommit is made in working hours, and the sooner before the deployment
-// the later in the year it is: the teams get better.
-func (y *sampleYear) firstCommit(p sampleProject, start time.Time) time.Time {
-	passed := float64(start.Sub(y.begin)) / float64(y.end.Sub(y.begin))
-	median := time.Duration(float64(p.lead) * (1.5 - 0.9*passed))
-	commit := start.Add(-y.around(median, 0.8))
+// fork returns dice of their own for a thing, so that it stays the same
+// whatever else is drawn.
+func (d dice) fork() dice {
+	return dice{rand.New(rand.NewPCG(d.Uint64(), d.Uint64()))} //nolint:gosec // no secret
+}
+
+func (d dice) user(p sampleProject) string { return p.users[d.IntN(len(p.users))] }
+
+// firstCommit is made in working hours. Teams have better and worse times: how
+// long a change waits goes up and down within nine months.
+func (d dice) firstCommit(p sampleProject, start time.Time) time.Time {
+	season := 1 + 0.4*math.Sin(float64(start.Unix())/float64(9*30*24*60*60)*2*math.Pi)
+	commit := start.Add(-d.around(time.Duration(float64(p.lead)*season), 0.8))
 	for weekend(commit) {
 		commit = commit.AddDate(0, 0, -1)
 	}
 	if hour := commit.Hour(); hour < 8 || hour >= 19 {
-		commit = y.workTime(time.Date(commit.Year(), commit.Month(), commit.Day(), 0, 0, 0, 0, p.zone))
+		commit = d.workTime(time.Date(commit.Year(), commit.Month(), commit.Day(), 0, 0, 0, 0, p.zone))
 	}
 	if latest := start.Add(-15 * time.Minute); commit.After(latest) {
 		return latest
@@ -182,105 +249,23 @@ func (y *sampleYear) firstCommit(p sampleProject, start time.Time) time.Time {
 	return commit
 }
 
-// fail lets the project's share of the deployments to production fail, soon
-// after they were deployed.
-func (y *sampleYear) fail(p sampleProject, deployments []*sampleEvent) {
-	next := func() float64 { return (0.7 + 0.6*y.Float64()) / p.failing }
-	good := next() // so many more deployments go well
-	for _, d := range deployments {
-		if d.Environment != "production" {
-			continue
-		}
-		if good--; good < 0 {
-			y.open(p, d.DeployedAt.Add(y.around(25*time.Minute, 1.2)), d)
-			good += next()
-		}
-	}
-}
-
-// suffer lets a project have a few incidents that no deployment caused.
-func (y *sampleYear) suffer(p sampleProject) {
-	for range 1 + y.IntN(3) {
-		y.open(p, y.begin.Add(y.upTo(y.end.Sub(y.begin))).In(p.zone), nil)
-	}
-}
-
-func (y *sampleYear) open(p sampleProject, at time.Time, cause *sampleEvent) {
-	at = at.Truncate(time.Second)
-	if at.Before(y.end) {
-		y.incidents = append(y.incidents, &sampleEvent{project: p, cause: cause, sampleLine: sampleLine{
-			Kind: "incident", ProjectID: p.id, Environment: "production", StartedAt: at, User: p.users[y.IntN(len(p.users))],
-		}})
-	}
-}
-
-// resolve restores all incidents but the newest two, and closes most of them.
-func (y *sampleYear) resolve() {
-	slices.SortStableFunc(y.incidents, byTime)
-	for _, i := range y.incidents[:max(0, len(y.incidents)-2)] {
-		left := y.end.Sub(i.StartedAt)
-		took := min(y.around(i.project.restore, 1), left/2).Truncate(time.Second)
-		i.RestoredAt = i.StartedAt.Add(took)
-		if closed := i.RestoredAt.Add(y.around(20*time.Hour, 0.8)); closed.Before(y.end) && y.Float64() < 0.8 {
-			i.FinishedAt = closed
-		}
-	}
-}
-
-// repair records the rework of the incidents that a deployment put right, if
-// there was the time for one. The others went away by rolling back.
-func (y *sampleYear) repair() {
-	for _, i := range y.incidents {
-		start := i.RestoredAt.Add(-2 * i.project.duration)
-		if i.cause == nil || i.RestoredAt.IsZero() || start.Sub(i.StartedAt) < 10*time.Minute || y.Float64() < 0.3 {
-			continue
-		}
-		repair := y.run(i.project, "production", start, nil)
-		if repair == nil {
-			continue
-		}
-		repair.Rework, repair.User = true, i.User
-		repair.FirstCommitAt = i.StartedAt.Add(y.upTo(start.Sub(i.StartedAt)))
-	}
-}
-
-// name gives runs their numbers and incidents their names, by time.
-func (y *sampleYear) name() {
-	slices.SortStableFunc(y.deployments, byTime)
-	runs := map[string]int{}
-	for _, d := range y.deployments {
-		if d.cause != nil {
-			d.ID = d.cause.ID
-			continue
-		}
-		runs[d.ProjectID]++
-		d.ID = strconv.Itoa(1000 + runs[d.ProjectID])
-	}
-	for n, i := range y.incidents {
-		i.ID = fmt.Sprintf("INC-%d", 101+n)
-		if i.cause != nil {
-			i.DeploymentID = i.cause.ID
-		}
-	}
-}
-
 // workTime is some time of the day at which people work.
-func (y *sampleYear) workTime(day time.Time) time.Time {
-	return day.Add(9*time.Hour + y.upTo(8*time.Hour))
+func (d dice) workTime(day time.Time) time.Time {
+	return day.Add(9*time.Hour + d.upTo(8*time.Hour))
 }
 
-func (y *sampleYear) upTo(d time.Duration) time.Duration {
-	return time.Duration(y.Float64() * float64(d)).Truncate(time.Second)
+func (d dice) upTo(longest time.Duration) time.Duration {
+	return time.Duration(d.Float64() * float64(longest)).Truncate(time.Second)
 }
 
 // around draws from a log-normal distribution, as durations of work mostly are.
-func (y *sampleYear) around(median time.Duration, spread float64) time.Duration {
-	return time.Duration(math.Exp(y.NormFloat64()*spread) * float64(median)).Truncate(time.Second)
+func (d dice) around(median time.Duration, spread float64) time.Duration {
+	return time.Duration(math.Exp(d.NormFloat64()*spread) * float64(median)).Truncate(time.Second)
 }
 
 // poisson draws how many of something that is so often on average happen.
-func (y *sampleYear) poisson(mean float64) (n int) {
-	for left := y.ExpFloat64(); left < mean; left += y.ExpFloat64() {
+func (d dice) poisson(mean float64) (n int) {
+	for left := d.ExpFloat64(); left < mean; left += d.ExpFloat64() {
 		n++
 	}
 	return n
