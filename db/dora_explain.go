@@ -70,7 +70,7 @@ func (s *Store) Explain(ctx context.Context, m Metric, q DoraQuery, page Page) (
 		switch {
 		case err != nil:
 		case m == ChangeFailureRate:
-			evidence[i].Incidents, err = s.incidentsOf(ctx, evidence[i].Deployment.Key)
+			evidence[i].Incidents, err = s.IncidentsOf(ctx, evidence[i].Deployment.Key)
 			evidence[i].Counted = len(evidence[i].Incidents) > 0
 		case m == TimeToDetect:
 			var d *Deployment
@@ -191,12 +191,21 @@ func (s *Store) explainIncidents(ctx context.Context, e explanation[Incident], o
 	return evidence, next, nil
 }
 
-func (s *Store) incidentsOf(ctx context.Context, deployment Key) ([]string, error) {
+// IncidentsOf lists the ids of the incidents that are linked to a deployment, in
+// the order in which they started.
+func (s *Store) IncidentsOf(ctx context.Context, deployment Key) ([]string, error) {
 	rows, err := s.readers.QueryContext(ctx, `SELECT id FROM incidents
 		WHERE deployment_id = ? AND project_id = ? AND environment = ? ORDER BY started_at, row`,
 		deployment.ID, deployment.Project, deployment.Environment)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("find the incidents of a deployment: %w", storeError(err))
 	}
-	return collect(rows, func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) })
+	ids, err := collect(rows, func(rows *sql.Rows) (id string, err error) {
+		err = rows.Scan(&id)
+		return id, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find the incidents of a deployment: %w", storeError(err))
+	}
+	return ids, nil
 }
