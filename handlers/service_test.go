@@ -1,0 +1,307 @@
+package handlers_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/exporter"
+	"github.com/em-metrics/em-metrics/handlers"
+)
+
+// prefixes are where every route is served.
+var prefixes = []string{"", "/api/v1"}
+
+// setup is what a test may change about a service before it starts.
+type setup struct {
+	handlers.Options
+	Database db.Options
+}
+
+// service is the API as a client meets it: on a real port, with a real store
+// and a real exporter behind it.
+type service struct {
+	t      testing.TB
+	url    string
+	store  *db.Store
+	now    *testClock
+	log    *lockedBuffer
+	client *http.Client
+}
+
+// start starts a service at noon of the stories' day. It is open to everybody
+// unless a change says otherwise.
+func start(t testing.TB, changes ...func(*setup)) *service {
+	t.Helper()
+	now, log := &testClock{}, &lockedBuffer{}
+	now.set("12:00")
+	o := setup{Database: db.Options{Now: now.now}}
+	o.Auth.Disabled = true
+	o.Environment = "production"
+	o.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	store, err := db.Open(context.Background(), filepath.Join(t.TempDir(), "em-metrics.db"), o.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Store = store
+	metrics, err := exporter.New(context.Background(), store, exporter.Options{Logger: o.Logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := metrics.CatchUp(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	o.Metrics, o.Meter = metrics.Handler(), metrics.Meter()
+	for _, change := range changes {
+		change(&o)
+	}
+	api, err := handlers.New(o.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(api)
+	t.Cleanup(func() {
+		server.Close()
+		if err := metrics.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	client := server.Client()
+	client.Transport = newContract(t, client.Transport)
+	return &service{t: t, url: server.URL, store: store, now: now, log: log, client: client}
+}
+
+// answer is what a client received.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// send sends a request: "POST /path", its body, and headers as "Name: value".
+// A body is JSON unless a header says otherwise, and "@10:00" in it is that
+// time of the stories' day.
+func (s *service) send(request, body string, headers ...string) answer {
+	s.t.Helper()
+	method, path, _ := strings.Cut(request, " ")
+	r, err := http.NewRequestWithContext(context.Background(), method, s.url+path, strings.NewReader(dates(body)))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		r.Header.Set(name, value)
+	}
+	response, err := s.client.Do(r)
+	if err != nil {
+		s.t.Errorf("%s: %v", request, err)
+		return answer{}
+	}
+	defer response.Body.Close()
+	received, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Error(err)
+	}
+	return answer{response.StatusCode, response.Header, string(received)}
+}
+
+func (s *service) get(path string, headers ...string) answer {
+	s.t.Helper()
+	return s.send("GET "+path, "", headers...)
+}
+
+// must sends a request that succeeds, to prepare what a test is about.
+func (s *service) must(request, body string, headers ...string) answer {
+	s.t.Helper()
+	a := s.send(request, body, headers...)
+	if a.status >= 300 {
+		s.t.Fatalf("%s %s: %s", request, body, a)
+	}
+	return a
+}
+
+// events are the stored events in words, in order.
+func (s *service) events() (all []string) {
+	s.t.Helper()
+	for e, err := range s.store.EventsAfter(context.Background(), 0) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		all = append(all, fmt.Sprintf("%s %s at %s", e.Kind,
+			place(e.Project, e.Environment, e.Subject, e.Team), e.OccurredAt.UTC().Format("15:04:05")))
+	}
+	return all
+}
+
+var sample = regexp.MustCompile(`(?m)^(\w+)\{(.*)\} (\S+)$`)
+
+// metrics are the series of the project's events as /metrics shows them, such
+// as "incident_count shop/production 1". Buckets are left out.
+func (s *service) metrics() (series []string) {
+	s.t.Helper()
+	for _, m := range sample.FindAllStringSubmatch(s.get("/metrics").body, -1) {
+		if !strings.Contains(m[2], "project_id=") || strings.HasSuffix(m[1], "_bucket") {
+			continue
+		}
+		label := func(name string) string {
+			_, value, _ := strings.Cut(m[2], name+`="`)
+			value, _, _ = strings.Cut(value, `"`)
+			return value
+		}
+		where := label("project_id") + "/" + label("environment")
+		if team := label("team_id"); team != "" {
+			where += " of " + team
+		}
+		series = append(series, strings.TrimSuffix(m[1], "_total")+" "+where+" "+m[3])
+	}
+	slices.Sort(series)
+	return series
+}
+
+// String writes an answer in words: what was recorded, or each field that is
+// wrong.
+func (a answer) String() string {
+	if strings.HasPrefix(a.header.Get("Content-Type"), "application/problem+json") {
+		return fmt.Sprint(a.status, " ", problemText(a.body))
+	}
+	if !strings.HasPrefix(a.body, "{") {
+		return fmt.Sprint(a.status, " ", a.body)
+	}
+	found, err := readJSON[map[string]any]([]byte(a.body))
+	if err != nil {
+		return fmt.Sprint(a.status, " ", err)
+	}
+	return fmt.Sprint(a.status, " ", recordText(found))
+}
+
+// recordText writes a deployment or an incident.
+func recordText(found map[string]any) string {
+	field := func(name string) string {
+		value, _ := found[name].(string)
+		return value
+	}
+	text := place(field("project_id"), field("environment"), field("id"), field("team_id"))
+	for _, f := range []struct{ name, word string }{
+		{"first_commit_at", "commit"}, {"deploy_start_at", "start"}, {"deployed_at", "deployed"},
+		{"deployment_id", "by"}, {"started_at", "started"}, {"restored_at", "restored"}, {"finished_at", "finished"},
+	} {
+		if value := field(f.name); value != "" {
+			value = strings.TrimPrefix(value, "2026-03-04T")
+			text += " " + f.word + " " + strings.TrimSuffix(value, ":00.000Z")
+		}
+	}
+	if found["rework"] == true {
+		text += " rework"
+	}
+	return text
+}
+
+type problem struct {
+	Type, Title, Detail string
+	Status              int
+	Errors              []struct{ Field, Message string }
+}
+
+func problemText(body string) string {
+	p, err := readJSON[problem]([]byte(body))
+	if err != nil {
+		return err.Error()
+	}
+	var parts []string
+	for _, e := range p.Errors {
+		parts = append(parts, e.Field+" "+e.Message)
+	}
+	return strings.Join(parts, " | ")
+}
+
+func place(project, environment, id, team string) string {
+	text := project + "/" + environment + "/" + id
+	if team != "" {
+		text += " of " + team
+	}
+	return text
+}
+
+func readJSON[T any](body []byte) (value T, err error) {
+	err = json.Unmarshal(body, &value)
+	return value, err
+}
+
+// jsonFields are the names of a struct's fields in JSON.
+func jsonFields(of any) (names []string) {
+	t := reflect.TypeOf(of)
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+var timeOfDay = regexp.MustCompile(`@(\d\d:\d\d)`)
+
+// dates writes every "@10:00" as a date of the stories' day.
+func dates(body string) string {
+	return timeOfDay.ReplaceAllString(body, "2026-03-04T$1:00Z")
+}
+
+// testClock is the time as a test sets it.
+type testClock struct{ ms atomic.Int64 }
+
+func (c *testClock) now() time.Time { return time.UnixMilli(c.ms.Load()) }
+
+// set makes it a time of the stories' day, such as "12:00".
+func (c *testClock) set(timeOfDay string) {
+	t, err := time.Parse("2006-01-02 15:04", "2026-03-04 "+timeOfDay)
+	if err != nil {
+		panic(err)
+	}
+	c.ms.Store(t.UnixMilli())
+}
+
+// lockedBuffer is a log that is written and read concurrently.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+// compare reports how two lists of lines differ.
+func compare(t testing.TB, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s:\n got %s\nwant %s", what, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+	}
+}
