@@ -49,6 +49,7 @@ type Build struct {
 type api struct {
 	Options
 	requests metric.Float64Histogram
+	views    *views
 }
 
 // handler is one route's function. It either writes an answer or returns the
@@ -76,6 +77,10 @@ func (a *api) routes() []route {
 		{http.MethodPost, "/incidents/:id/restored", a.restoreIncident, protected},
 		{http.MethodPost, "/incidents/:id/finished", a.finishIncident, protected},
 		{http.MethodGet, "/metrics", a.metrics, scraped},
+		{http.MethodGet, "/", a.home, protected},
+		{http.MethodGet, "/dora", a.dora, protected},
+		{http.MethodGet, "/dora/explain", a.explain, protected},
+		{http.MethodGet, "/badge/:file", a.badge, scraped},
 		{http.MethodGet, "/config", a.config, protected},
 		{http.MethodGet, "/version", a.version, protected},
 		{http.MethodGet, "/openapi.yaml", a.openAPI, protected},
@@ -110,7 +115,11 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the API: %w", err)
 	}
-	a := &api{Options: o, requests: requests}
+	views, err := newViews()
+	if err != nil {
+		return nil, fmt.Errorf("make the API: %w", err)
+	}
+	a := &api{Options: o, requests: requests, views: views}
 	return a.router(), nil
 }
 
