@@ -86,7 +86,7 @@ func (s *Store) openWriter(ctx context.Context, busy time.Duration) error {
 	pool, err := sql.Open("sqlite", dataSource(s.path, url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {
-			fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)",
+			fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), "synchronous(FULL)",
 			"foreign_keys(1)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)",
 		},
 	}))
@@ -139,7 +139,7 @@ func dataSource(path string, query url.Values) string {
 }
 
 // Close waits for the commands under way, answers later ones with an
-// Unavailable error, and closes the file.
+// Unavailable error, and closes the file. Closing again does nothing.
 func (s *Store) Close() error {
 	s.writer.close()
 	if err := s.closePools(); err != nil {

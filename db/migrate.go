@@ -21,6 +21,14 @@ func migrate(ctx context.Context, pool *sql.DB) error {
 	if err != nil {
 		return fmt.Errorf("list migrations: %w", err)
 	}
+	// The journal mode is kept in the file itself, so it is set only once the
+	// file is known to be a store: another program's stays as it is.
+	if _, err := schemaVersion(ctx, pool, len(steps)); err != nil {
+		return err
+	}
+	if _, err := pool.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+		return fmt.Errorf("use a write-ahead log: %w", storeError(err))
+	}
 	for done := false; !done; {
 		if done, err = migrateOnce(ctx, pool, steps); err != nil {
 			return err
@@ -40,13 +48,9 @@ func migrateOnce(ctx context.Context, pool *sql.DB, steps []string) (done bool, 
 		}
 	}()
 
-	version, err := schemaVersion(ctx, tx)
+	version, err := schemaVersion(ctx, tx, len(steps))
 	if err != nil {
 		return false, err
-	}
-	if version > len(steps) {
-		return false, fmt.Errorf("the database has schema version %d and this em-metrics knows only %d: "+
-			"start a newer em-metrics, or restore the backup made before the upgrade", version, len(steps))
 	}
 	if version == len(steps) {
 		return true, nil
@@ -67,20 +71,28 @@ func migrateOnce(ctx context.Context, pool *sql.DB, steps []string) (done bool, 
 	return false, nil
 }
 
-// schemaVersion reads the version, and refuses a file that another program
-// made: it would have tables but no version.
-func schemaVersion(ctx context.Context, tx *sql.Tx) (int, error) {
+// querier is a pool or a transaction.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// schemaVersion reads the version. It refuses one that is newer than is known,
+// and a file that another program made: it would have tables but no version.
+func schemaVersion(ctx context.Context, from querier, known int) (int, error) {
 	var version, tables int
-	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return 0, fmt.Errorf("read schema version: %w", storeError(err))
-	}
-	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'").Scan(&tables)
+	// One statement, so that another process cannot migrate between two.
+	err := from.QueryRowContext(ctx, `SELECT user_version, (SELECT count(*) FROM sqlite_schema WHERE type = 'table')
+		FROM pragma_user_version`).Scan(&version, &tables)
 	if err != nil {
-		return 0, fmt.Errorf("read schema: %w", storeError(err))
+		return 0, fmt.Errorf("read schema version: %w", storeError(err))
 	}
 	if version == 0 && tables > 0 {
 		return 0, errors.New("the file is the database of another program " +
 			"(it has tables but no em-metrics schema version): name another file")
+	}
+	if version > known {
+		return 0, fmt.Errorf("the database has schema version %d and this em-metrics knows only %d: "+
+			"start a newer em-metrics, or restore the backup made before the upgrade", version, known)
 	}
 	return version, nil
 }

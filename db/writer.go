@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -21,6 +22,7 @@ const maxBatch = 256
 type writer struct {
 	store   *Store
 	queue   chan *call
+	stop    sync.Once
 	closing chan struct{} // closed when no further call is taken
 	done    chan struct{} // closed when the last call has been answered
 	failing atomic.Bool
@@ -86,7 +88,7 @@ func (w *writer) do(ctx context.Context, commands []Command) ([]Outcome, error) 
 }
 
 func (w *writer) close() {
-	close(w.closing)
+	w.stop.Do(func() { close(w.closing) })
 	<-w.done
 }
 
@@ -242,7 +244,11 @@ func (t *tx) carryOut(commands []Command) ([]Outcome, error) {
 	for _, command := range commands {
 		outcome, err := command.do(t)
 		if err != nil {
-			return nil, errors.Join(err, t.undo())
+			// If the undoing fails, that is the error: it must break the batch.
+			if undoing := t.undo(); undoing != nil {
+				err = fmt.Errorf("undo: %w", undoing)
+			}
+			return nil, err
 		}
 		outcomes = append(outcomes, outcome)
 	}
