@@ -83,11 +83,14 @@ func (a Auth) verify(r *http.Request) error {
 func (a Auth) unauthorized() error {
 	p := newProblem(http.StatusUnauthorized, "unauthorized", "A credential is required", "",
 		fieldError{"Authorization", "is required: Bearer <token>, Token <token>, or Basic"})
-	challenge := `Basic realm="em-metrics", charset="UTF-8"`
-	if a.Username == "" {
-		challenge = `Bearer realm="em-metrics"`
+	var challenges []string
+	if a.Username != "" {
+		challenges = append(challenges, `Basic realm="em-metrics", charset="UTF-8"`)
 	}
-	p.header = map[string]string{"WWW-Authenticate": challenge}
+	if a.Token != "" {
+		challenges = append(challenges, `Bearer realm="em-metrics"`)
+	}
+	p.header = map[string]string{"WWW-Authenticate": strings.Join(challenges, ", ")}
 	return p
 }
 

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -18,11 +19,17 @@ import (
 const (
 	maxBody = 1 << 20 // bytes
 	maxName = 256     // bytes of an id or another name
+
+	byteOrderMark = "\uFEFF"
 )
 
 // decode reads the JSON body of a request strictly into dest, a pointer to a
 // struct. With optional an empty body is the same as {}.
 func decode(w http.ResponseWriter, r *http.Request, dest any, optional bool) error {
+	if r.URL.RawQuery != "" {
+		// Passed over, a project_id that is sent there would not choose.
+		return badRequest(fieldError{"query", "is not read here: send its parameters as fields of the body"})
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
@@ -38,13 +45,18 @@ func decode(w http.ResponseWriter, r *http.Request, dest any, optional bool) err
 		}
 		return badRequest(fieldError{"body", "is empty: send a JSON object"})
 	}
-	if err := checkContentType(r.Header.Get("Content-Type")); err != nil {
+	if err := checkContent(r.Header); err != nil {
 		return err
 	}
 	return decodeJSON(body, dest)
 }
 
-func checkContentType(header string) error {
+func checkContent(h http.Header) error {
+	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return newProblem(http.StatusUnsupportedMediaType, "unsupported-media-type", "The body is not plain JSON", "",
+			fieldError{"Content-Encoding", fmt.Sprintf("is %.100q: send the body as it is", encoding)})
+	}
+	header := h.Get("Content-Type")
 	if header == "" {
 		return nil
 	}
@@ -60,55 +72,69 @@ func checkContentType(header string) error {
 }
 
 func decodeJSON(body []byte, dest any) error {
-	if !utf8.Valid(body) {
+	switch {
+	case !utf8.Valid(body):
 		return badRequest(fieldError{"body", "is not valid UTF-8"})
+	case bytes.HasPrefix(body, []byte(byteOrderMark)):
+		return badRequest(fieldError{"body", "begins with a byte order mark: send UTF-8 without one"})
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(dest); err != nil {
-		return badRequest(explainJSON(err, dest))
+		return badRequest(explainJSON(err))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return badRequest(fieldError{"body", "has something after the JSON object: send one object"})
 	}
-	return nil
+	if body = bytes.TrimSpace(body); body[0] != '{' {
+		return badRequest(fieldError{"body", fmt.Sprintf("is %s: send a JSON object", body)}) // it is null
+	}
+	return checkKeys(body, fieldNames(dest))
+}
+
+// checkKeys refuses a key that is not the exact name of a field or is there
+// twice. For encoding/json "ID" is "id", and of two the last one counts.
+func checkKeys(body []byte, known []string) error {
+	var f fields
+	err := eachKey(body, func(key string, repeated bool) error {
+		switch {
+		case !slices.Contains(known, key):
+			f.add(key, "is not a field of this request: it has %s", strings.Join(known, ", "))
+		case repeated:
+			f.add(key, "is there twice: send it once")
+		}
+		return f.err()
+	})
+	if err != nil && f.errs == nil {
+		return badRequest(explainJSON(err))
+	}
+	return err
 }
 
 // explainJSON says in a client's words what encoding/json did not like.
-func explainJSON(err error, dest any) fieldError {
+func explainJSON(err error) fieldError {
 	var wrongType *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &wrongType) && wrongType.Field == "":
-		return fieldError{"body", fmt.Sprintf("is a JSON %s: send a JSON object", wrongType.Value)}
+		return fieldError{"body", fmt.Sprintf("is %s: send a JSON object", article(wrongType.Value))}
 	case errors.As(err, &wrongType):
-		return fieldError{wrongType.Field, fmt.Sprintf("is a %s: send a %s", wrongType.Value, jsonType(wrongType.Type))}
+		return fieldError{wrongType.Field, fmt.Sprintf("is %s: send %s",
+			article(wrongType.Value), article(wrongType.Type.Kind().String()))}
 	case errors.As(err, &syntax):
 		return fieldError{"body", fmt.Sprintf("is not JSON: %v (byte %d)", syntax, syntax.Offset)}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fieldError{"body", "is not complete: the JSON object does not end"}
 	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return fieldError{strings.Trim(name, `"`), "is not a field of this request: it has " + fieldNames(dest)}
-	}
-	return fieldError{"body", "is not what is expected here: send a JSON object with the fields " + fieldNames(dest)}
+	return fieldError{"body", "is not what is expected here: send a JSON object"}
 }
 
-func jsonType(t reflect.Type) string {
-	if t.Kind() == reflect.Bool {
-		return "boolean"
-	}
-	return t.Kind().String()
-}
-
-func fieldNames(dest any) string {
-	var names []string
+func fieldNames(dest any) []string {
 	t := reflect.TypeOf(dest).Elem()
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		names = append(names, name)
+	names := make([]string, t.NumField())
+	for i := range names {
+		names[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // fields collects what is wrong with the fields of a request, so that a client
@@ -173,8 +199,13 @@ func (f *fields) optionalTime(field string, value *string) time.Time {
 		return time.Time{}
 	}
 	t, err := parseTime(*value)
-	if err != nil {
+	switch {
+	case err != nil:
 		f.add(field, "%v", err)
+	case t.Before(time.Unix(0, 0)):
+		// Further in, the date that programs write when they know none would be
+		// taken for no date at all.
+		f.add(field, "is %s: a date before 1970 cannot be right", *value)
 	}
 	return t
 }
@@ -185,12 +216,12 @@ func (f *fields) user(user, username string) string {
 	if user != "" && username != "" && user != username {
 		f.add("username", "is another name for user, and they differ: send one of them")
 	}
-	name := user + username
-	if user != "" {
-		name = user
+	field, name := "user", user
+	if user == "" {
+		field, name = "username", username
 	}
 	if name != "" {
-		f.name("user", name)
+		f.name(field, name)
 	}
 	return name
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/julienschmidt/httprouter"
@@ -44,6 +45,9 @@ type Build struct {
 	Revision string `json:"revision,omitempty"`
 	Go       string `json:"go"`
 }
+
+// prefix is where every route exists a second time.
+const prefix = "/api/v1"
 
 // api holds what the handlers share.
 type api struct {
@@ -128,9 +132,9 @@ func (a *api) router() http.Handler {
 	router.RedirectTrailingSlash = false
 	router.RedirectFixedPath = false
 	router.HandleOPTIONS = false
-	for _, prefix := range []string{"", "/api/v1"} {
+	for _, at := range []string{"", prefix} {
 		for _, rt := range a.routes() {
-			pattern := prefix + rt.path
+			pattern := at + rt.path
 			serve := a.observed(pattern, a.guarded(rt.access, rt.serve))
 			router.Handle(rt.method, pattern, serve)
 			if rt.method == http.MethodGet {
@@ -143,7 +147,9 @@ func (a *api) router() http.Handler {
 	})
 	router.MethodNotAllowed = a.fallback(func(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 		// The router names OPTIONS always, and nothing here answers it.
-		allowed := strings.ReplaceAll(w.Header().Get("Allow"), "OPTIONS, ", "")
+		methods := strings.Split(w.Header().Get("Allow"), ", ")
+		methods = slices.DeleteFunc(methods, func(m string) bool { return m == http.MethodOptions })
+		allowed := strings.Join(methods, ", ")
 		w.Header().Set("Allow", allowed)
 		return methodNotAllowed(r.Method, allowed)
 	})

@@ -3,6 +3,8 @@ package handlers
 import (
 	"context"
 	_ "embed"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -27,7 +29,11 @@ func (a *api) health(w http.ResponseWriter, _ *http.Request, _ httprouter.Params
 func (a *api) ready(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	if err := a.Store.Ready(ctx); err != nil {
+	err := a.Store.Ready(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return unavailable(fmt.Sprintf("the store did not answer within %s", readyTimeout), err)
+	}
+	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, status{"ready"})

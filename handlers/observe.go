@@ -1,10 +1,12 @@
 package handlers
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -34,6 +36,9 @@ func (a *api) observed(pattern string, next handler) httprouter.Handle {
 				a.recovered(rec, r, cause)
 			}
 			a.observe(r, pattern, rec, time.Since(start))
+			if rec.broken {
+				panic(http.ErrAbortHandler)
+			}
 		}()
 		if err := next(rec, r, p); err != nil {
 			a.fail(rec, r, err)
@@ -41,12 +46,21 @@ func (a *api) observed(pattern string, next handler) httprouter.Handle {
 	}
 }
 
-// recovered answers a request whose handler panicked.
+// recovered answers a request whose handler panicked. An answer that had begun
+// cannot be mended: it is marked as broken, so that the connection is cut and
+// the client does not take what it has for all of it.
 func (a *api) recovered(rec *recorder, r *http.Request, cause any) {
-	a.Logger.ErrorContext(r.Context(), "panic in a handler", "cause", cause, "stack", string(debug.Stack()))
-	if !rec.written {
-		a.fail(rec, r, fmt.Errorf("panic: %v", cause))
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		rec.broken = true // on purpose, and net/http wants to see it
+		return
 	}
+	a.Logger.ErrorContext(r.Context(), "panic in a handler", "cause", cause, "stack", string(debug.Stack()))
+	if rec.written {
+		rec.status, rec.broken = http.StatusInternalServerError, true
+		return
+	}
+	clear(rec.Header()) // it was made for another answer
+	a.fail(rec, r, fmt.Errorf("panic: %v", cause))
 }
 
 func (a *api) observe(r *http.Request, pattern string, rec *recorder, took time.Duration) {
@@ -55,7 +69,7 @@ func (a *api) observe(r *http.Request, pattern string, rec *recorder, took time.
 		attribute.Int("http.response.status_code", rec.status),
 	}
 	level := slog.LevelInfo
-	switch pattern {
+	switch strings.TrimPrefix(pattern, prefix) {
 	case "/health", "/ready", "/metrics":
 		level = slog.LevelDebug // a line every few seconds would bury the others
 	}
@@ -86,6 +100,7 @@ type recorder struct {
 	http.ResponseWriter
 	status  int
 	written bool
+	broken  bool // the answer began and will not be complete
 }
 
 // WriteHeader remembers the status and passes it on.

@@ -67,7 +67,7 @@ type pageView struct {
 	Arrivals                         []arrivalRow
 }
 
-// pageSections is how many rows each list of the page has at most.
+// How many rows the lists of the page have at most.
 const (
 	pageProjects = 50
 	pageRows     = 12
@@ -170,9 +170,7 @@ func (a *api) viewFigures(ctx context.Context, view *pageView, q db.DoraQuery, b
 // viewLists adds what is open, what was deployed and what arrived.
 func (a *api) viewLists(ctx context.Context, view *pageView, q db.DoraQuery) error {
 	page := db.Page{Limit: pageRows}
-	incidents, _, err := a.Store.Incidents(ctx, db.IncidentFilter{
-		State: db.Unfinished, Project: q.Project, Team: q.Team, Environment: q.Environment, Page: page,
-	})
+	incidents, err := a.incidentsToMind(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -200,6 +198,29 @@ func (a *api) viewLists(ctx context.Context, view *pageView, q db.DoraQuery) err
 		view.Arrivals = append(view.Arrivals, newArrivalRow(e, view.Now))
 	}
 	return nil
+}
+
+// incidentsToMind are those not restored, and then those of the window that
+// are restored and not finished.
+func (a *api) incidentsToMind(ctx context.Context, q db.DoraQuery) ([]*db.Incident, error) {
+	filter := db.IncidentFilter{
+		State: db.InProgress, Project: q.Project, Team: q.Team, Environment: q.Environment, Page: db.Page{Limit: pageRows},
+	}
+	incidents, _, err := a.Store.Incidents(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	filter.State = db.Unfinished
+	unfinished, _, err := a.Store.Incidents(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range unfinished {
+		if !i.RestoredAt.IsZero() && !i.StartedAt.Before(q.From) && len(incidents) < pageRows {
+			incidents = append(incidents, i)
+		}
+	}
+	return incidents, nil
 }
 
 // pageQuery is what the page shows as the parameters of GET /dora.

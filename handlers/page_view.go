@@ -114,13 +114,13 @@ func compared(now, before figures, m db.Metric, length time.Duration) string {
 	value, _ := headline(before, m, length)
 	switch {
 	case was == nil || is == nil:
-		return "before: " + value
+		return "Before: " + value
 	case *is == *was:
-		return "= unchanged"
+		return "As before"
 	case (*is > *was) == (m == db.DeploymentFrequency):
-		return "↗ better than " + value
+		return "Better: was " + value
 	}
-	return "↘ worse than " + value
+	return "Worse: was " + value
 }
 
 // measure is a key as a number, nil when it is undefined.

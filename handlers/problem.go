@@ -61,6 +61,13 @@ func methodNotAllowed(method, allowed string) *problem {
 		fieldError{"method", fmt.Sprintf("%s is not possible here: use one of %s", method, allowed)})
 }
 
+func unavailable(reason string, cause error) *problem {
+	p := newProblem(http.StatusServiceUnavailable, "unavailable", "The service cannot do this now",
+		reason+"; repeating the request is safe", fieldError{"server", reason})
+	p.header, p.cause = map[string]string{"Retry-After": "1"}, cause
+	return p
+}
+
 // problemOf turns any error of a handler into the answer for it. What a client
 // cannot act on is hidden from it and left to the log.
 func problemOf(err error) *problem {
@@ -73,8 +80,7 @@ func problemOf(err error) *problem {
 	case errors.As(err, &e):
 		return problemOfStore(e)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		p = newProblem(http.StatusServiceUnavailable, "unavailable", "The service cannot do this now",
-			"the request took too long or was given up; repeating it is safe")
+		return unavailable("the request took too long or was given up", err)
 	default:
 		p = newProblem(http.StatusInternalServerError, "internal", "The service made a mistake",
 			"it has been logged; repeating the request is safe")
@@ -96,9 +102,7 @@ func problemOfStore(e *db.Error) *problem {
 	case db.Conflict, db.Ambiguous:
 		p = newProblem(http.StatusConflict, "conflict", "The request contradicts what is stored", e.Message)
 	case db.Unavailable:
-		p = newProblem(http.StatusServiceUnavailable, "unavailable", "The service cannot store now",
-			e.Message+"; nothing was stored and repeating the request is safe", fieldError{"server", e.Message})
-		p.header = map[string]string{"Retry-After": "1"}
+		return unavailable(e.Message, e) // and nothing was stored
 	default:
 		p = newProblem(http.StatusInternalServerError, "internal", "The service made a mistake", "")
 	}

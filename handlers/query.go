@@ -3,6 +3,7 @@ package handlers
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,9 +40,12 @@ func parseQuery(r *http.Request) *query {
 }
 
 func (q *query) err() error {
-	for name := range q.values {
-		if !slices.Contains(q.known, name) {
-			q.add(name, "is not a parameter of this list: it has %s", strings.Join(q.known, ", "))
+	for _, name := range slices.Sorted(maps.Keys(q.values)) {
+		switch {
+		case !slices.Contains(q.known, name):
+			q.add(name, "is not a parameter here: there are %s", strings.Join(q.known, ", "))
+		case len(q.values[name]) > 1:
+			q.add(name, "is there twice: send it once")
 		}
 	}
 	return q.fields.err()
@@ -89,6 +93,9 @@ func (q *query) page() db.Page {
 func (q *query) incidentState() db.IncidentState {
 	name := "type"
 	value, alias := q.text("type"), q.text("filter")
+	if value != "" && alias != "" && value != alias {
+		q.add("filter", "is another name for type, and they differ: send one of them")
+	}
 	if value == "" && alias != "" {
 		name, value = "filter", alias
 	}

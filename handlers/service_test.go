@@ -156,27 +156,50 @@ func (s *service) events() (all []string) {
 
 var sample = regexp.MustCompile(`(?m)^(\w+)\{(.*)\} (\S+)$`)
 
-// metrics are the series of the project's events as /metrics shows them, such
-// as "incident_count shop/production 1". Buckets are left out.
+// metrics are the series of the projects' events as /metrics shows them:
+// counters as "incident_count shop/production 2", histograms with the number
+// and the sum of their seconds as "time_to_restore shop/production 2 900".
+// Counters at zero, which every project has, are left out.
 func (s *service) metrics() (series []string) {
 	s.t.Helper()
+	sums := map[string]string{}
 	for _, m := range sample.FindAllStringSubmatch(s.get("/metrics").body, -1) {
-		if !strings.Contains(m[2], "project_id=") || strings.HasSuffix(m[1], "_bucket") {
-			continue
+		name, where := m[1], labelled(m[2])
+		histogram := strings.TrimSuffix(name, "_seconds_sum")
+		switch {
+		case where == "", strings.HasSuffix(name, "_bucket"):
+		case histogram != name:
+			sums[histogram+" "+where] = m[3]
+		case strings.HasSuffix(name, "_seconds_count"):
+			series = append(series, strings.TrimSuffix(name, "_seconds_count")+" "+where+" "+m[3])
+		case m[3] != "0":
+			series = append(series, strings.TrimSuffix(name, "_total")+" "+where+" "+m[3])
 		}
-		label := func(name string) string {
-			_, value, _ := strings.Cut(m[2], name+`="`)
-			value, _, _ = strings.Cut(value, `"`)
-			return value
+	}
+	for i, line := range series {
+		if sum, ok := sums[line[:strings.LastIndex(line, " ")]]; ok {
+			series[i] += " " + sum
 		}
-		where := label("project_id") + "/" + label("environment")
-		if team := label("team_id"); team != "" {
-			where += " of " + team
-		}
-		series = append(series, strings.TrimSuffix(m[1], "_total")+" "+where+" "+m[3])
 	}
 	slices.Sort(series)
 	return series
+}
+
+// labelled writes the labels of a project's series, "" for any other series.
+func labelled(labels string) string {
+	label := func(name string) string {
+		_, value, _ := strings.Cut(labels, name+`="`)
+		value, _, _ = strings.Cut(value, `"`)
+		return value
+	}
+	if !strings.Contains(labels, "project_id=") {
+		return ""
+	}
+	where := label("project_id") + "/" + label("environment")
+	if team := label("team_id"); team != "" {
+		where += " of " + team
+	}
+	return where
 }
 
 // String writes an answer in words: what was recorded, or each field that is

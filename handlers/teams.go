@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 )
 
 // Teams says which team answers for which project. It is read from a JSON file
@@ -75,11 +76,14 @@ func (t *Teams) Reload() error {
 // to the project: the project's team if it has exactly one; else the user's, if
 // it is exactly one; else the one that both have in common; else none.
 func (t *Teams) Find(project, user string) string {
-	file := t.current.Load()
-	if file == nil {
-		return ""
+	if file := t.current.Load(); file != nil {
+		return file.find(project, user)
 	}
-	ofProject, ofUser := file.byProject[project], file.byUser[strings.ToLower(user)]
+	return ""
+}
+
+func (f *teamsFile) find(project, user string) string {
+	ofProject, ofUser := f.byProject[project], f.byUser[strings.ToLower(user)]
 	if len(ofProject) == 1 {
 		return ofProject[0]
 	}
@@ -106,7 +110,7 @@ func (t *Teams) Projects() []Project {
 	}
 	projects := make([]Project, 0, len(file.byProject))
 	for _, id := range slices.Sorted(maps.Keys(file.byProject)) {
-		projects = append(projects, Project{ID: id, Team: t.Find(id, "")})
+		projects = append(projects, Project{ID: id, Team: file.find(id, "")})
 	}
 	return projects
 }
@@ -121,6 +125,12 @@ func (t *Teams) MarshalJSON() ([]byte, error) {
 }
 
 func parseTeams(content []byte) (*teamsFile, error) {
+	switch {
+	case !utf8.Valid(content):
+		return nil, errors.New("it is not valid UTF-8")
+	case bytes.HasPrefix(content, []byte(byteOrderMark)):
+		return nil, errors.New("it begins with a byte order mark: save it as UTF-8 without one")
+	}
 	file := &teamsFile{byProject: map[string][]string{}, byUser: map[string][]string{}}
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
@@ -129,6 +139,9 @@ func parseTeams(content []byte) (*teamsFile, error) {
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is something after the JSON object")
+	}
+	if err := eachKey(content, oncePerObject); err != nil {
+		return nil, err
 	}
 	if file.Teams == nil {
 		return nil, errors.New(`the key "teams" is required: {"teams": {"a-team": {"projects": ["a-project"], "users": ["a-user"]}}}`)
@@ -139,6 +152,14 @@ func parseTeams(content []byte) (*teamsFile, error) {
 		}
 	}
 	return file, nil
+}
+
+// oncePerObject refuses a team that is there twice: only the second would count.
+func oncePerObject(key string, repeated bool) error {
+	if repeated {
+		return fmt.Errorf("%s: the key is there twice", key)
+	}
+	return nil
 }
 
 func (f *teamsFile) index(name string, t team) error {
@@ -161,6 +182,9 @@ func (f *teamsFile) index(name string, t team) error {
 			return fmt.Errorf("%s.users[%d]: a name, github_username or email is required", at, i)
 		}
 		for _, n := range names {
+			if err := checkName(fmt.Sprintf("%s.users[%d]", at, i), n); err != nil {
+				return err
+			}
 			if !slices.Contains(f.byUser[n], name) {
 				f.byUser[n] = append(f.byUser[n], name)
 			}
@@ -219,7 +243,8 @@ func explainTeams(err error) error {
 		if place == "" {
 			place = "the file"
 		}
-		return fmt.Errorf("%s is a JSON %s: it must be %s", place, wrongType.Value, article(wrongType.Type.Kind().String()))
+		return fmt.Errorf("%s is %s: it must be %s", place,
+			article(wrongType.Value), article(wrongType.Type.Kind().String()))
 	case errors.As(err, &syntax):
 		return fmt.Errorf("it is not JSON: %w (byte %d)", syntax, syntax.Offset)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -230,15 +255,4 @@ func explainTeams(err error) error {
 			"a user is a name or has github_username and email", name)
 	}
 	return err
-}
-
-// article names the JSON type that a Go kind stands for.
-func article(kind string) string {
-	switch kind {
-	case "slice":
-		return "a list"
-	case "string":
-		return "a string"
-	}
-	return "an object"
 }

@@ -1,0 +1,243 @@
+package handlers_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+)
+
+func TestDeployments(t *testing.T) {
+	tell(t, []story{
+		{
+			name: "a job calls at its start and at its end",
+			steps: []step{
+				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`,
+					want: "201 shop/production/1 commit 10:00 start 11:00"},
+				{request: "POST /deployments/1/deployed",
+					want: "200 shop/production/1 commit 10:00 start 11:00 deployed 12:00"},
+				{request: "GET /deployments/1",
+					want: "200 shop/production/1 commit 10:00 start 11:00 deployed 12:00"},
+			},
+			events: []string{
+				"deployment_started shop/production/1 at 11:00:00",
+				"deployment_deployed shop/production/1 at 12:00:00",
+			},
+			metrics: []string{
+				"deployment_duration shop/production 1 3600",
+				"deployment_frequency shop/production 1",
+				"deployment_started shop/production 1",
+				"lead_time_for_changes shop/production 1 7200",
+			},
+		},
+		{
+			name: "a job calls once, at its end",
+			steps: []step{
+				{request: "POST /deployments/7/deployed", body: `{"create_if_not_exists": true, "project_id": "shop", "environment": "staging", "first_commit_at": "@10:00", "deploy_start_at": "@11:30", "deployed_at": "@11:45"}`,
+					want: "201 shop/staging/7 commit 10:00 start 11:30 deployed 11:45"},
+				{request: "POST /deployments/8/deployed", body: `{"create_if_not_exists": true, "project_id": "shop", "first_commit_at": "@10:00"}`,
+					want: "201 shop/production/8 commit 10:00 deployed 12:00"},
+			},
+			events: []string{
+				"deployment_started shop/staging/7 at 11:30:00",
+				"deployment_deployed shop/staging/7 at 11:45:00",
+				"deployment_started shop/production/8 at 12:00:00",
+				"deployment_deployed shop/production/8 at 12:00:00",
+			},
+			metrics: []string{ // no duration where no start was told
+				"deployment_duration shop/staging 1 900",
+				"deployment_frequency shop/production 1",
+				"deployment_frequency shop/staging 1",
+				"deployment_started shop/production 1",
+				"deployment_started shop/staging 1",
+				"lead_time_for_changes shop/production 1 7200",
+				"lead_time_for_changes shop/staging 1 6300",
+			},
+		},
+		{
+			name: "an unknown deployment is created only on demand, and only when it is told enough",
+			steps: []step{
+				{request: "POST /deployments/1/deployed", body: `{"project_id": "shop", "first_commit_at": "@10:00"}`,
+					want: `404 id "1" is not the id of a deployment in project_id "shop"`},
+				{request: "POST /deployments/1/deployed", body: `{"create_if_not_exists": true}`,
+					want: "400 project_id is required, because the deployment is not known yet | first_commit_at is required, because the deployment is not known yet"},
+				{request: "GET /deployments/1", want: `404 id "1" is not the id of a deployment`},
+			},
+		},
+		{
+			name: "the date of the end is told at the start",
+			steps: []step{
+				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00", "deployed_at": "@11:20"}`,
+					want: "201 shop/production/1 commit 10:00 start 11:00"},
+				{request: "POST /deployments/1/deployed",
+					want: "200 shop/production/1 commit 10:00 start 11:00 deployed 11:20"},
+			},
+			events: []string{
+				"deployment_started shop/production/1 at 11:00:00",
+				"deployment_deployed shop/production/1 at 11:20:00",
+			},
+			metrics: []string{
+				"deployment_duration shop/production 1 1200",
+				"deployment_frequency shop/production 1",
+				"deployment_started shop/production 1",
+				"lead_time_for_changes shop/production 1 4800",
+			},
+		},
+		{
+			name: "what is recorded is not contradicted",
+			steps: []step{
+				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`,
+					want: "201 shop/production/1 commit 10:00 start 11:00"},
+				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:01", "deploy_start_at": "@11:00"}`,
+					want: "409 first_commit_at is recorded as 2026-03-04T10:00:00.000Z: send that, or leave it out"},
+				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:01"}`,
+					want: "409 deploy_start_at is recorded as 2026-03-04T11:00:00.000Z: send that, or leave it out"},
+				{request: "POST /deployments/1/deployed", body: `{"deployed_at": "@11:10"}`,
+					want: "200 shop/production/1 commit 10:00 start 11:00 deployed 11:10"},
+				{request: "POST /deployments/1/deployed", body: `{"deployed_at": "@11:11"}`,
+					want: "409 deployed_at is recorded as 2026-03-04T11:10:00.000Z: send that, or leave it out"},
+				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deployed_at": "@11:11"}`,
+					want: "409 deployed_at is recorded as 2026-03-04T11:10:00.000Z: send that, or leave it out"},
+			},
+			events: []string{
+				"deployment_started shop/production/1 at 11:00:00",
+				"deployment_deployed shop/production/1 at 11:10:00",
+			},
+			metrics: []string{
+				"deployment_duration shop/production 1 600",
+				"deployment_frequency shop/production 1",
+				"deployment_started shop/production 1",
+				"lead_time_for_changes shop/production 1 4200",
+			},
+		},
+		{
+			name: "three deployments have one id",
+			steps: []step{
+				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "environment": "staging", "first_commit_at": "@10:00"}`,
+					want: "201 shop/staging/1 commit 10:00 start 12:00"},
+				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00"}`,
+					want: "201 shop/production/1 commit 10:00 start 12:00"},
+				{request: "POST /deployments", body: `{"id": "1", "project_id": "api", "first_commit_at": "@10:00", "rework": true}`,
+					want: "201 api/production/1 commit 10:00 start 12:00 rework"},
+				{request: "POST /deployments/1/deployed",
+					want: `409 project_id must choose one of: project_id "api" in environment "production"; project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
+				{request: "GET /deployments/1",
+					want: `409 project_id must choose one of: project_id "api" in environment "production"; project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
+				{request: "POST /deployments/1/deployed", body: `{"project_id": "shop"}`,
+					want: `409 environment must choose one of: project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
+				{request: "POST /deployments/1/deployed", body: `{"project_id": "shop", "environment": "staging"}`,
+					want: "200 shop/staging/1 commit 10:00 start 12:00 deployed 12:00"},
+				{request: "POST /deployments/1/deployed", body: `{"project_id": "api"}`,
+					want: "200 api/production/1 commit 10:00 start 12:00 deployed 12:00 rework"},
+				{request: "GET /deployments/1?project_id=shop&environment=production",
+					want: "200 shop/production/1 commit 10:00 start 12:00"},
+			},
+			events: []string{
+				"deployment_started shop/staging/1 at 12:00:00",
+				"deployment_started shop/production/1 at 12:00:00",
+				"deployment_started api/production/1 at 12:00:00",
+				"deployment_deployed shop/staging/1 at 12:00:00",
+				"deployment_deployed api/production/1 at 12:00:00",
+			},
+			metrics: []string{
+				"deployment_duration api/production 1 0",
+				"deployment_duration shop/staging 1 0",
+				"deployment_frequency api/production 1",
+				"deployment_frequency shop/staging 1",
+				"deployment_started api/production 1",
+				"deployment_started shop/production 1",
+				"deployment_started shop/staging 1",
+				"lead_time_for_changes api/production 1 7200",
+				"lead_time_for_changes shop/staging 1 7200",
+			},
+		},
+		{
+			name: "a client of the older service",
+			setup: []func(*setup){func(o *setup) {
+				o.Auth.Disabled, o.Auth.Token, o.Auth.PublicMetrics = false, "t0ken", true
+			}},
+			steps: []step{
+				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00", "username": "bob"}`,
+					headers: []string{"Authorization: token t0ken"},
+					want:    "201 shop/production/1 commit 10:00 start 11:00"},
+				{request: "POST /deployments/1/deployed", body: `{"id": "1", "project_id": "shop", "create_if_not_exists": false}`,
+					headers: []string{"Authorization: token t0ken"},
+					want:    "200 shop/production/1 commit 10:00 start 11:00 deployed 12:00"},
+				{request: "POST /deployments/1/deployed", body: `{"id": "2"}`,
+					headers: []string{"Authorization: token t0ken"},
+					want:    `400 id is "2" and the path says "1": leave it out, or send the same`},
+				{request: "GET /incidents?filter=in-progress", headers: []string{"Authorization: token t0ken"}, want: "200 []\n"},
+			},
+			events: []string{
+				"deployment_started shop/production/1 at 11:00:00",
+				"deployment_deployed shop/production/1 at 12:00:00",
+			},
+			metrics: []string{
+				"deployment_duration shop/production 1 3600",
+				"deployment_frequency shop/production 1",
+				"deployment_started shop/production 1",
+				"lead_time_for_changes shop/production 1 7200",
+			},
+		},
+	})
+}
+
+func TestOlderClientsFindAMessageInEveryError(t *testing.T) {
+	got := start(t).send("POST /api/v1/deployments", `{"project_id": "shop"}`)
+	older, err := readJSON[struct {
+		Errors []struct{ Message string }
+	}]([]byte(got.body))
+	if err != nil || len(older.Errors) != 2 || older.Errors[0].Message == "" || older.Errors[1].Message == "" {
+		t.Errorf("%v in %s", err, got.body)
+	}
+}
+
+func TestOneDeploymentIsCreatedHoweverManyCreateItAtOnce(t *testing.T) {
+	s := start(t)
+	statuses := s.together(20, func(int) answer {
+		return s.send("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00"}`)
+	})
+	if fmt.Sprint(statuses) != "map[200:19 201:1]" {
+		t.Errorf("statuses %v", statuses)
+	}
+	compare(t, "metrics", s.metrics(), []string{"deployment_started shop/production 1"})
+}
+
+func TestADeploymentIsDeployedOnceHoweverOftenItIsSaid(t *testing.T) {
+	s := start(t)
+	s.must("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`)
+	for _, now := range []string{"12:00", "12:01", "12:02", "12:03"} {
+		s.now.set(now)
+		if got := s.send("POST /deployments/1/deployed", ""); got.String() != "200 shop/production/1 commit 10:00 start 11:00 deployed 12:00" {
+			t.Errorf("at %s: %s", now, got)
+		}
+	}
+	compare(t, "events", s.events(), []string{
+		"deployment_started shop/production/1 at 11:00:00",
+		"deployment_deployed shop/production/1 at 12:00:00",
+	})
+}
+
+func TestStandaloneDeploymentsOfOneIDAtOnceCreateOne(t *testing.T) {
+	s := start(t)
+	statuses := s.together(20, func(int) answer {
+		return s.send("POST /deployments/1/deployed", `{"create_if_not_exists": true, "project_id": "shop", "first_commit_at": "@10:00"}`)
+	})
+	if fmt.Sprint(statuses) != "map[200:19 201:1]" || len(s.events()) != 2 {
+		t.Errorf("statuses %v, events %q", statuses, s.events())
+	}
+}
+
+// together sends from many clients at once and counts the statuses.
+func (s *service) together(n int, send func(i int) answer) map[int]int {
+	answers := make([]answer, n)
+	var clients sync.WaitGroup
+	for i := range n {
+		clients.Go(func() { answers[i] = send(i) })
+	}
+	clients.Wait()
+	statuses := map[int]int{}
+	for _, a := range answers {
+		statuses[a.status]++
+	}
+	return statuses
+}
