@@ -49,6 +49,12 @@ type Options struct {
 	SeriesHold time.Duration
 	// LabelSetLimit bounds the distinct label sets. Zero means 2000.
 	LabelSetLimit int
+	// Windows are the lengths of the windows whose exact figures are shown as
+	// gauges. None means no such gauges.
+	Windows []time.Duration
+	// WindowSeriesLimit bounds the series of the windows; the projects and
+	// teams with the fewest deployments are left out first. Zero means 20000.
+	WindowSeriesLimit int
 	// Logger receives what goes wrong. Nil means [slog.Default].
 	Logger *slog.Logger
 }
@@ -90,6 +96,9 @@ func New(ctx context.Context, store *db.Store, o Options) (*Exporter, error) {
 		return nil, fmt.Errorf("make the exporter: %w", err)
 	}
 	if err := e.observe(o); err != nil {
+		return nil, fmt.Errorf("make the exporter: %w", err)
+	}
+	if err := e.observeWindows(o); err != nil {
 		return nil, fmt.Errorf("make the exporter: %w", err)
 	}
 	return e, nil

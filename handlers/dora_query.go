@@ -1,9 +1,7 @@
 package handlers
 
 import (
-	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,38 +13,8 @@ import (
 
 const (
 	defaultWindow = 30 * 24 * time.Hour
-	maxWindow     = 100 * 365 * 24 * time.Hour
 	defaultBands  = 2023
 )
-
-// windowPattern is the form of a window: a whole number of hours, days or
-// weeks.
-var windowPattern = regexp.MustCompile(`^([1-9][0-9]{0,6})(h|d|w)$`)
-
-// parseWindow reads a window such as 30d.
-func parseWindow(value string) (time.Duration, error) {
-	match := windowPattern.FindStringSubmatch(value)
-	if match == nil {
-		return 0, fmt.Errorf("is %.40q: send a whole number of hours, days or weeks, such as 24h, 30d or 12w", value)
-	}
-	n, err := strconv.Atoi(match[1])
-	if err != nil {
-		return 0, fmt.Errorf("is %.40q: %w", value, err)
-	}
-	unit := map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[match[2]]
-	if time.Duration(n) > maxWindow/unit {
-		return 0, fmt.Errorf("is %.40q: at most 100 years are possible", value)
-	}
-	return time.Duration(n) * unit, nil
-}
-
-// showWindow writes a window as [parseWindow] reads it.
-func showWindow(d time.Duration) string {
-	if d%(24*time.Hour) == 0 {
-		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
-	}
-	return strconv.Itoa(int(d/time.Hour)) + "h"
-}
 
 // doraQuery reads the parameters that choose what figures are computed of.
 func (a *api) doraQuery(q *query) db.DoraQuery {
@@ -78,7 +46,7 @@ func (a *api) window(q *query, location *time.Location) (from, to time.Time) {
 	length := defaultWindow
 	if value := q.text("window"); value != "" {
 		var err error
-		if length, err = parseWindow(value); err != nil {
+		if length, err = db.ParseWindow(value); err != nil {
 			q.add("window", "%v", err)
 		}
 		if q.values.Has("from") {

@@ -32,7 +32,7 @@ func newFilterView(names db.Names, q db.DoraQuery, b db.Bands) filterView {
 		windows = append(windows, option{fmt.Sprintf("%dd", days), fmt.Sprintf("%d days", days), this})
 	}
 	if !chosen {
-		windows = append(windows, option{showWindow(length), strings.Trim(showWindow(length), "dh") +
+		windows = append(windows, option{db.FormatWindow(length), strings.Trim(db.FormatWindow(length), "dh") +
 			map[bool]string{true: " days", false: " hours"}[length%(24*time.Hour) == 0], true})
 	}
 	return filterView{
@@ -63,13 +63,20 @@ type keyView struct {
 	Chart                                       chart
 }
 
-func pageKeys() []db.Metric { return db.Metrics()[:5] }
+// pageKeys are the four keys as the report of the bands names them, and rework.
+func pageKeys(b db.Bands) []db.Metric {
+	keys := slices.Clone(db.Metrics()[:5])
+	if b.Year == 2021 { // which asked for the recovery from any incident
+		keys[slices.Index(keys, db.FailedDeploymentRecoveryTime)] = db.TimeToRestore
+	}
+	return keys
+}
 
 func keyViews(now db.DoraGroup, before db.Dora, q db.DoraQuery, b db.Bands) []keyView {
 	length := q.To.Sub(q.From)
 	current, earlier := showFigures(now.Dora, b), showFigures(before, b)
 	var keys []keyView
-	for _, m := range pageKeys() {
+	for _, m := range pageKeys(b) {
 		value, level := headline(current, m, length)
 		values := pageQuery(q, b)
 		values.Set("metric", string(m))
@@ -170,7 +177,7 @@ func newChart(series []db.DoraInterval, m db.Metric, value string, b db.Bands) c
 		}
 		height := *v / most * (chartHeight - 4)
 		x, y := float64(i)*step, chartHeight-1-height
-		if strings.HasSuffix(string(m), "_time") {
+		if m == db.ChangeLeadTime || m == db.FailedDeploymentRecoveryTime || m == db.TimeToRestore {
 			points = append(points, coordinate(x+step/2)+","+coordinate(y))
 			continue
 		}
@@ -199,7 +206,7 @@ func trendRows(series []db.DoraInterval, q db.DoraQuery, b db.Bands) []trendRow 
 	for _, piece := range series {
 		row := trendRow{From: piece.From.In(q.Location).Format("2 Jan 2006")}
 		f := showFigures(piece.Dora, b)
-		for _, m := range pageKeys() {
+		for _, m := range pageKeys(b) {
 			value, _ := headline(f, m, piece.To.Sub(piece.From))
 			if m == db.DeploymentFrequency {
 				value = strconv.FormatInt(f.DeploymentFrequency.Deployments, 10)
@@ -220,7 +227,7 @@ type projectRow struct {
 type cell struct{ Value, Level string }
 
 func newProjectRow(g db.DoraGroup, q db.DoraQuery, b db.Bands) projectRow {
-	values := url.Values{"project_id": {g.Project}, "window": {showWindow(q.To.Sub(q.From))}}
+	values := url.Values{"project_id": {g.Project}, "window": {db.FormatWindow(q.To.Sub(q.From))}}
 	for name, value := range map[string]string{"team_id": q.Team, "environment": q.Environment} {
 		if value != "" {
 			values.Set(name, value)
@@ -228,7 +235,7 @@ func newProjectRow(g db.DoraGroup, q db.DoraQuery, b db.Bands) projectRow {
 	}
 	row := projectRow{Name: g.Project, Query: values.Encode(), Deployments: g.Deployments, Open: g.OpenIncidents}
 	f := showFigures(g.Dora, b)
-	for _, m := range pageKeys() {
+	for _, m := range pageKeys(b) {
 		value, level := headline(f, m, q.To.Sub(q.From))
 		if value == noData {
 			value = "–"

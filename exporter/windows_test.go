@@ -1,0 +1,220 @@
+package exporter_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/exporter"
+)
+
+var noon = time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
+
+// windowed is a store and its exporter, at a time that a test sets.
+type windowed struct {
+	t        testing.TB
+	now      atomic.Int64
+	store    *db.Store
+	exporter *exporter.Exporter
+}
+
+func newWindowed(t testing.TB, o exporter.Options) *windowed {
+	t.Helper()
+	w := &windowed{t: t}
+	w.now.Store(noon.UnixMilli())
+	var err error
+	w.store, err = db.Open(context.Background(), filepath.Join(t.TempDir(), "windows.db"),
+		db.Options{Now: func() time.Time { return time.UnixMilli(w.now.Load()) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.exporter, err = exporter.New(context.Background(), w.store, o); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.exporter.CatchUp(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.exporter.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if err := w.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func (w *windowed) do(commands ...db.Command) {
+	w.t.Helper()
+	if _, err := w.store.Do(context.Background(), commands...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// deploy records a deployment that was deployed so long ago, after an hour of
+// lead time and ten minutes of work.
+func (w *windowed) deploy(project, team, id string, ago time.Duration) {
+	w.t.Helper()
+	deployed := noon.Add(-ago)
+	key := db.Key{Project: project, Environment: "production", ID: id}
+	w.do(db.StartDeployment{
+		Key: key, FirstCommitAt: deployed.Add(-time.Hour), DeployStartAt: deployed.Add(-10 * time.Minute),
+		Team: func(string) string { return team },
+	}, db.FinishDeployment{Ref: db.Ref{ID: id, Project: project}, DeployedAt: deployed})
+}
+
+// series are the lines of /metrics that begin with dora_, without what names
+// the process.
+func (w *windowed) series() (lines []string) {
+	w.t.Helper()
+	answer := httptest.NewRecorder()
+	w.exporter.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	body, err := io.ReadAll(answer.Body)
+	if err != nil || answer.Code != 200 {
+		w.t.Fatal(answer.Code, err)
+	}
+	for line := range strings.Lines(string(body)) {
+		if strings.HasPrefix(line, "dora_") {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines
+}
+
+func (w *windowed) has(line string) bool {
+	w.t.Helper()
+	return slices.Contains(w.series(), line)
+}
+
+const week, month = 7 * 24 * time.Hour, 30 * 24 * time.Hour
+
+func TestWindowsShowTheFiguresOfTheStore(t *testing.T) {
+	w := newWindowed(t, exporter.Options{Windows: []time.Duration{month, week, week}})
+	w.deploy("shop", "blue", "1", 3*24*time.Hour)
+	w.deploy("shop", "blue", "2", 20*24*time.Hour)
+	w.deploy("api", "blue", "1", 20*24*time.Hour)
+	w.do(db.OpenIncident{
+		Key: db.Key{Project: "shop", Environment: "production", ID: "a"}, DeploymentID: "2",
+		StartedAt: noon.Add(-20*24*time.Hour + 30*time.Minute), RestoredAt: noon.Add(-time.Hour),
+		Team: func(string) string { return "blue" },
+	})
+	got := w.series()
+	for _, want := range []string{
+		`dora_deployments{environment="production",project_id="shop",scope="project",window="7d"} 1`,
+		`dora_deployments{environment="production",project_id="shop",scope="project",window="30d"} 2`,
+		`dora_deployments{environment="production",project_id="api",scope="project",window="7d"} 0`,
+		`dora_deployments{environment="production",scope="team",team_id="blue",window="30d"} 3`,
+		`dora_deployments{environment="production",scope="all",window="30d"} 3`,
+		`dora_deployments_per_day{environment="production",scope="all",window="30d"} 0.1`,
+		`dora_deployment_days{environment="production",scope="all",window="30d"} 2`,
+		`dora_failed_deployments{environment="production",scope="all",window="30d"} 1`,
+		`dora_change_failure_ratio{environment="production",project_id="shop",scope="project",window="30d"} 0.5`,
+		`dora_change_failure_ratio{environment="production",project_id="shop",scope="project",window="7d"} 0`,
+		`dora_rework_ratio{environment="production",scope="all",window="30d"} 0`,
+		`dora_lead_time_seconds{environment="production",quantile="0.5",scope="all",window="30d"} 3600`,
+		`dora_lead_time_seconds{environment="production",quantile="0.9",scope="all",window="30d"} 3600`,
+		`dora_lead_time_samples{environment="production",scope="all",window="30d"} 3`,
+		`dora_deployment_duration_seconds{environment="production",quantile="0.5",scope="all",window="7d"} 600`,
+		`dora_deployment_duration_samples{environment="production",scope="all",window="7d"} 1`,
+		`dora_failed_deployment_recovery_seconds{environment="production",quantile="0.5",scope="all",window="7d"} 1.7226e+06`,
+		`dora_failed_deployment_recovery_samples{environment="production",scope="all",window="7d"} 1`,
+		`dora_time_to_restore_seconds{environment="production",quantile="0.9",scope="team",team_id="blue",window="7d"} 1.7226e+06`,
+		`dora_time_to_restore_samples{environment="production",scope="all",window="7d"} 1`,
+		`dora_time_to_detect_seconds{environment="production",quantile="0.5",scope="all",window="30d"} 1800`,
+		`dora_time_to_detect_samples{environment="production",scope="all",window="7d"} 0`,
+		`dora_incidents{environment="production",scope="all",window="30d"} 1`,
+		`dora_incidents{environment="production",scope="all",window="7d"} 0`,
+		`dora_incidents_open{environment="production",scope="all"} 0`,
+		`dora_deployments_unfinished{environment="production",scope="all",window="30d"} 0`,
+		`dora_series_dropped 0`,
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	for _, line := range got {
+		for _, absent := range []string{
+			`dora_change_failure_ratio{environment="production",project_id="api",scope="project",window="7d"}`,
+			`dora_lead_time_seconds{environment="production",project_id="api",quantile="0.5",scope="project",window="7d"}`,
+			`dora_time_to_detect_seconds{environment="production",quantile="0.5",scope="all",window="7d"}`,
+			`otel_scope`,
+		} {
+			if strings.Contains(line, absent) {
+				t.Errorf("undefined, and yet there is %s", line)
+			}
+		}
+	}
+	if t.Failed() {
+		t.Log(strings.Join(got, "\n"))
+	}
+}
+
+func TestWindowsShowALateEventAtOnce(t *testing.T) {
+	w := newWindowed(t, exporter.Options{Windows: []time.Duration{90 * 24 * time.Hour}})
+	w.deploy("shop", "", "new", time.Hour)
+	if !w.has(`dora_deployments{environment="production",project_id="shop",scope="project",window="90d"} 1`) {
+		t.Fatal(w.series())
+	}
+	w.deploy("shop", "", "imported", 89*24*time.Hour)
+	if !w.has(`dora_deployments{environment="production",project_id="shop",scope="project",window="90d"} 2`) {
+		t.Error("an import of old deployments does not show: ", w.series())
+	}
+}
+
+func TestWindowsSlideWithoutAnEvent(t *testing.T) {
+	w := newWindowed(t, exporter.Options{Windows: []time.Duration{week}})
+	w.deploy("shop", "", "1", week-30*time.Second)
+	in := `dora_deployments{environment="production",project_id="shop",scope="project",window="7d"} 1`
+	if !w.has(in) {
+		t.Fatal(w.series())
+	}
+	w.now.Add((59 * time.Second).Milliseconds())
+	if !w.has(in) {
+		t.Error("computed again within a minute and without an event")
+	}
+	w.now.Add((2 * time.Second).Milliseconds())
+	if lines := w.series(); len(lines) != 1 || lines[0] != "dora_series_dropped 0" {
+		t.Error("what has slid out of the window still shows: ", lines)
+	}
+}
+
+func TestWindowsLeaveOutTheSmallestBeyondTheLimit(t *testing.T) {
+	w := newWindowed(t, exporter.Options{Windows: []time.Duration{week}, WindowSeriesLimit: 60})
+	for project := range 5 {
+		for id := range project + 1 {
+			w.deploy(fmt.Sprint("p", project), "", fmt.Sprint(id), time.Hour)
+		}
+	}
+	lines := w.series()
+	shown := map[string]bool{}
+	for _, line := range lines {
+		if _, after, ok := strings.Cut(line, `project_id="`); ok {
+			shown[after[:2]] = true
+		}
+	}
+	if !shown["p4"] || !shown["p3"] || shown["p2"] || shown["p1"] || shown["p0"] {
+		t.Errorf("shown %v, want the two with the most deployments", shown)
+	}
+	// Of each project: eight gauges, five numbers of samples, open incidents,
+	// and two quantiles of two durations.
+	if !slices.Contains(lines, "dora_series_dropped 54") || len(lines) != 3*18+1 {
+		t.Errorf("%d lines:\n%s", len(lines), strings.Join(lines, "\n"))
+	}
+}
+
+func TestNoWindowsNoGauges(t *testing.T) {
+	w := newWindowed(t, exporter.Options{})
+	w.deploy("shop", "", "1", time.Hour)
+	if lines := w.series(); len(lines) > 0 {
+		t.Error(lines)
+	}
+}
