@@ -15,6 +15,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/exporter"
 	"github.com/em-metrics/em-metrics/handlers"
 )
@@ -36,6 +37,7 @@ type config struct {
 	CollectorURL  string        `env:"OTEL_COLLECTOR_URL" help:"where to push metrics: http(s)://host:4318 or grpc(s)://host:4317; empty: nowhere"`
 	SeriesHold    time.Duration `env:"EM_METRICS_SERIES_HOLD" envDefault:"150s" help:"how long scrapers see a new series at zero; 0: not at all"`
 	LabelSetLimit int           `env:"EM_METRICS_LABEL_SET_LIMIT" envDefault:"2000" help:"distinct sets of project, environment and team; further ones are counted together"`
+	Windows       windows       `env:"EM_METRICS_WINDOWS" envDefault:"7d,30d,90d" help:"windows of the exact dora_ gauges; empty: no such gauges"`
 	ShutdownLimit time.Duration `env:"EM_METRICS_SHUTDOWN_TIMEOUT" envDefault:"10s" help:"how long stopping may take"`
 	LogLevel      slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	LogFormat     string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json"`
@@ -51,6 +53,25 @@ func (t *toggle) UnmarshalText(text []byte) error {
 		*t = false
 	default:
 		*t = true
+	}
+	return nil
+}
+
+// windows are the lengths of the windows that are shown as gauges.
+type windows []time.Duration
+
+// UnmarshalText reads the value of a variable: lengths with commas between.
+func (w *windows) UnmarshalText(text []byte) error {
+	*w = nil
+	for part := range strings.SplitSeq(string(text), ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		length, err := db.ParseWindow(part)
+		if err != nil {
+			return err
+		}
+		*w = append(*w, length)
 	}
 	return nil
 }
@@ -211,6 +232,8 @@ func form(t reflect.Type) string {
 		return "a duration with a unit, such as 150s or 5m"
 	case reflect.TypeFor[slog.Level]():
 		return "debug, info, warn or error"
+	case reflect.TypeFor[windows]():
+		return "hours, days or weeks with commas between, such as 7d,30d,90d"
 	case reflect.TypeFor[uint16]():
 		return "a number from 0 to 65535"
 	}

@@ -103,7 +103,7 @@ func newService(ctx context.Context, c config, logger *slog.Logger) (s *service,
 	s.exporter, err = exporter.New(ctx, s.store, exporter.Options{
 		ServiceName: c.ServiceName, ServiceVersion: build.Version, Revision: build.Revision,
 		Environment: c.Environment, CollectorURL: c.CollectorURL,
-		SeriesHold: c.SeriesHold, LabelSetLimit: c.LabelSetLimit, Logger: logger,
+		SeriesHold: c.SeriesHold, LabelSetLimit: c.LabelSetLimit, Windows: c.Windows, Logger: logger,
 	})
 	if err != nil {
 		return s, err
