@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -72,7 +73,7 @@ func (c *contract) RoundTrip(r *http.Request) (*http.Response, error) {
 	_ = answer.Body.Close()
 	answer.Body = io.NopCloser(bytes.NewReader(received))
 	if err := c.check(r, sent, answer, received); err != nil {
-		c.t.Errorf("%s %s answered %d, which is not as openapi.yaml says: %v\n%.500s",
+		c.t.Errorf("%s %.100s answered %d, which is not as openapi.yaml says: %.1000v\n%.500s",
 			r.Method, r.URL.EscapedPath(), answer.StatusCode, err, received)
 	}
 	return answer, nil
@@ -87,6 +88,11 @@ func (c *contract) check(r *http.Request, sent []byte, answer *http.Response, re
 	route, params, err := c.find.FindRoute(documented)
 	if err != nil {
 		return c.checkNowhere(answer, received)
+	}
+	for name, value := range params {
+		if params[name], err = url.PathUnescape(value); err != nil {
+			return err
+		}
 	}
 	options := &openapi3filter.Options{
 		IncludeResponseStatus: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
@@ -175,4 +181,12 @@ func TestTheDocumentKnowsEveryFieldOfARequest(t *testing.T) {
 			t.Errorf("%s: documented %q, decoded %q", name, documented, decoded)
 		}
 	}
+}
+
+// plain is the transport below the contract, for what the document leaves out.
+func plain(transport http.RoundTripper) http.RoundTripper {
+	if c, ok := transport.(*contract); ok {
+		return c.next
+	}
+	return transport
 }
