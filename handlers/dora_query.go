@@ -75,20 +75,20 @@ func (q *query) date(name string, location *time.Location) time.Time {
 	if value == "" {
 		return time.Time{}
 	}
-	if day, err := time.ParseInLocation(time.DateOnly, value, location); err == nil {
-		return day.UTC()
-	}
-	// A plus sign that nobody escaped has become a space.
-	t, err := parseTime(value)
+	t, err := time.ParseInLocation(time.DateOnly, value, location)
 	if err != nil {
-		if t, err = parseTime(strings.ReplaceAll(value, " ", "+")); err != nil {
-			q.add(name, "is %.60q: send a date such as 2026-01-31, or one with its time such as 2026-01-31T12:00:00Z", value)
-		}
+		t, err = parseTime(value)
 	}
-	if !t.IsZero() && t.Before(time.Unix(0, 0)) {
+	if err != nil { // a plus sign that nobody escaped has become a space
+		t, err = parseTime(strings.ReplaceAll(value, " ", "+"))
+	}
+	switch {
+	case err != nil:
+		q.add(name, "is %.60q: send a date such as 2026-01-31, or one with its time such as 2026-01-31T12:00:00Z", value)
+	case t.Before(time.Unix(0, 0)):
 		q.add(name, "is %.60q: a date before 1970 cannot be right", value)
 	}
-	return t
+	return t.UTC()
 }
 
 // choice reads a parameter that is one of a few words.
