@@ -131,27 +131,42 @@ func parseTeams(content []byte) (*teamsFile, error) {
 	case bytes.HasPrefix(content, []byte(byteOrderMark)):
 		return nil, errors.New("it begins with a byte order mark: save it as UTF-8 without one")
 	}
-	file := &teamsFile{byProject: map[string][]string{}, byUser: map[string][]string{}}
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(file); err != nil {
-		return nil, explainTeams(err)
+	var raw struct {
+		Teams map[string]json.RawMessage `json:"teams"`
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is something after the JSON object")
+	if err := decodeStrict(content, &raw); err != nil {
+		return nil, explainTeams("", err, content)
 	}
 	if err := eachKey(content, oncePerObject); err != nil {
 		return nil, err
 	}
-	if file.Teams == nil {
+	if raw.Teams == nil {
 		return nil, errors.New(`the key "teams" is required: {"teams": {"a-team": {"projects": ["a-project"], "users": ["a-user"]}}}`)
 	}
-	for _, name := range slices.Sorted(maps.Keys(file.Teams)) {
-		if err := file.index(name, file.Teams[name]); err != nil {
+	file := &teamsFile{Teams: map[string]team{}, byProject: map[string][]string{}, byUser: map[string][]string{}}
+	for _, name := range slices.Sorted(maps.Keys(raw.Teams)) {
+		var t team
+		if err := decodeStrict(raw.Teams[name], &t); err != nil {
+			return nil, explainTeams("teams."+name, err, nil)
+		}
+		if err := file.index(name, t); err != nil {
 			return nil, err
 		}
+		file.Teams[name] = t
 	}
 	return file, nil
+}
+
+func decodeStrict(content []byte, dest any) error {
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(dest); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is something after the JSON object")
+	}
+	return nil
 }
 
 // oncePerObject refuses a team that is there twice: only the second would count.
@@ -234,25 +249,33 @@ func (u user) MarshalJSON() ([]byte, error) {
 	return json.Marshal(object(u))
 }
 
-func explainTeams(err error) error {
+// explainTeams says what is wrong at a place of the file, "" for the top of it.
+func explainTeams(place string, err error, content []byte) error {
 	var wrongType *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &wrongType):
-		place := wrongType.Field
+		place = strings.Trim(place+"."+wrongType.Field, ".")
 		if place == "" {
 			place = "the file"
 		}
-		return fmt.Errorf("%s is %s: it must be %s", place,
-			article(wrongType.Value), article(wrongType.Type.Kind().String()))
+		want := article(wrongType.Type.Kind().String())
+		if strings.HasSuffix(place, ".users") && want == "an object" {
+			want = "a name or an object"
+		}
+		return fmt.Errorf("%s is %s: it must be %s", place, article(wrongType.Value), want)
 	case errors.As(err, &syntax):
-		return fmt.Errorf("it is not JSON: %w (byte %d)", syntax, syntax.Offset)
+		line := 1 + bytes.Count(content[:syntax.Offset], []byte("\n"))
+		return fmt.Errorf("it is not JSON: %w (line %d)", syntax, line)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("it is not complete JSON: the object does not end")
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return fmt.Errorf("the key %s is not known: the file has teams, a team has projects and users, "+
-			"a user is a name or has github_username and email", name)
+		if place != "" {
+			place += ": "
+		}
+		return fmt.Errorf("%sthe key %s is not known: the file has teams, a team has projects and users, "+
+			"a user is a name or has github_username and email", place, name)
 	}
 	return err
 }
