@@ -52,7 +52,8 @@ func newViews() (*views, error) {
 
 // pageView is what the page shows.
 type pageView struct {
-	Title, Whose, Query, Docs, Build string
+	Title, Whose, Docs, Build        string
+	Query                            template.URL
 	Style                            template.CSS
 	Now                              time.Time
 	First                            *firstView // instead of everything below
@@ -106,7 +107,7 @@ func (a *api) home(w http.ResponseWriter, r *http.Request, _ httprouter.Params) 
 func (a *api) view(r *http.Request, q db.DoraQuery, b db.Bands) (pageView, error) {
 	ctx := r.Context()
 	view := pageView{
-		Title: "em-metrics: " + whose(q.DoraFilter), Whose: whose(q.DoraFilter), Query: pageQuery(q, b).Encode(),
+		Title: "em-metrics: " + whose(q.DoraFilter), Whose: whose(q.DoraFilter), Query: encoded(pageQuery(q, b)),
 		Docs: docs, Build: a.Build.String(), Style: template.CSS(pageCSS), Now: a.Store.Now().In(q.Location), //nolint:gosec // Our own file.
 		BandsReport: b.Report, BandsSource: b.Source,
 		Window: fmt.Sprintf("%s to %s (%s)", q.From.In(q.Location).Format("2 January 2006, 15:04"),
@@ -241,6 +242,10 @@ func pageQuery(q db.DoraQuery, b db.Bands) url.Values {
 	}
 	return values
 }
+
+// encoded marks parameters as safe in an address, where the template would
+// escape them a second time.
+func encoded(values url.Values) template.URL { return template.URL(values.Encode()) } //nolint:gosec // It is escaped.
 
 func pageInterval(length time.Duration) db.Interval {
 	switch days := length.Hours() / 24; {

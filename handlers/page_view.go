@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"fmt"
+	"html/template"
 	"math"
 	"net/url"
 	"slices"
@@ -59,8 +60,9 @@ func options(all string, names []string, chosen string) []option {
 
 // keyView is one of the four keys, or rework.
 type keyView struct {
-	Title, Value, Level, Detail, Trend, Explain string
-	Chart                                       chart
+	Title, Value, Level, Detail, Trend string
+	Explain                            template.URL
+	Chart                              chart
 }
 
 // pageKeys are the four keys as the report of the bands names them, and rework.
@@ -82,7 +84,7 @@ func keyViews(now db.DoraGroup, before db.Dora, q db.DoraQuery, b db.Bands) []ke
 		values.Set("metric", string(m))
 		keys = append(keys, keyView{
 			Title: metricTitle(m), Value: value, Level: csvText(level), Detail: detail(current, m),
-			Trend: compared(current, earlier, m, length), Explain: values.Encode(),
+			Trend: compared(current, earlier, m, length), Explain: encoded(values),
 			Chart: newChart(now.Series, m, value, b),
 		})
 	}
@@ -219,7 +221,8 @@ func trendRows(series []db.DoraInterval, q db.DoraQuery, b db.Bands) []trendRow 
 }
 
 type projectRow struct {
-	Name, Query       string
+	Name              string
+	Query             template.URL
 	Deployments, Open int64
 	Cells             []cell
 }
@@ -233,7 +236,7 @@ func newProjectRow(g db.DoraGroup, q db.DoraQuery, b db.Bands) projectRow {
 			values.Set(name, value)
 		}
 	}
-	row := projectRow{Name: g.Project, Query: values.Encode(), Deployments: g.Deployments, Open: g.OpenIncidents}
+	row := projectRow{Name: g.Project, Query: encoded(values), Deployments: g.Deployments, Open: g.OpenIncidents}
 	f := showFigures(g.Dora, b)
 	for _, m := range pageKeys(b) {
 		value, level := headline(f, m, q.To.Sub(q.From))

@@ -1,0 +1,219 @@
+// The page at / in a real browser: it renders with data and without, its
+// filters work, nothing is logged, nothing leaves the server, nothing runs, and
+// axe-core finds nothing to complain about.
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { startService } from './service.mjs';
+
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const screenshots = process.env.EM_METRICS_SCREENSHOTS;
+
+let browser;
+before(async () => {
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'],
+  });
+});
+after(() => browser?.close());
+
+// open opens a page that records everything it should not do. What it loads is
+// what the page asks for, before the test adds axe-core.
+async function open(t, url, { width = 1280, height = 900, ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, ...options });
+  t.after(() => context.close());
+  const page = await context.newPage();
+  const wrong = [];
+  page.on('console', (message) => wrong.push(`console ${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => wrong.push(`error: ${error}`));
+  page.on('dialog', async (dialog) => { wrong.push(`dialog: ${dialog.message()}`); await dialog.dismiss(); });
+  page.on('request', (request) => {
+    const target = new URL(request.url());
+    if (target.protocol !== 'data:' && target.origin !== new URL(url).origin) wrong.push(`request to ${request.url()}`);
+    if (target.protocol !== 'data:' && request.resourceType() !== 'document') wrong.push(`loaded ${request.url()}`);
+  });
+  const answer = await page.goto(url, { waitUntil: 'load' });
+  assert.equal(answer.status(), 200);
+  return { page, wrong };
+}
+
+async function accessible(page, name) {
+  // The policy forbids scripts, so axe-core goes in through the debugger.
+  await page.evaluate(await (await import('node:fs/promises')).readFile(axe, 'utf8'));
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+  }));
+  assert.deepEqual(violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target).join(' ')}`), [], name);
+}
+
+async function keep(page, name) {
+  if (!screenshots) return;
+  await mkdir(screenshots, { recursive: true });
+  await page.screenshot({ path: join(screenshots, `${name}.png`) });
+}
+
+const key = (page, title) => page.locator('article', { has: page.getByRole('heading', { name: title, exact: true }) });
+
+describe('an empty install', () => {
+  let service;
+  before(async () => { service = await startService(); });
+  after(() => service.stop());
+
+  test('shows requests that work when pasted', async (t) => {
+    const { page, wrong } = await open(t, service.url);
+    await page.getByRole('heading', { name: 'Nothing has arrived yet' }).waitFor();
+    await accessible(page, 'empty');
+    await keep(page, 'page-empty');
+    const { execFileSync } = await import('node:child_process');
+    for (const block of await page.locator('pre').allTextContents()) {
+      for (const line of block.split('\n')) {
+        const out = execFileSync('bash', ['-c', `${line} --silent --fail-with-body --write-out ' %{http_code}'`], { encoding: 'utf8' });
+        assert.match(out, / 20[01]$/, line);
+      }
+    }
+    await page.getByRole('link', { name: 'look again' }).click();
+    await key(page, 'Deployment frequency').getByText('1 deployment on 1 day').waitFor();
+    await key(page, 'Change failure rate').getByText('1 of 1 deployment').waitFor();
+    assert.deepEqual(wrong, []);
+  });
+});
+
+describe('a year of deployments', () => {
+  let service;
+  before(async () => { service = await startService(); await service.replay(); });
+  after(() => service.stop());
+
+  for (const scheme of ['light', 'dark']) {
+    for (const [device, width] of [['desktop', 1280], ['phone', 390], ['narrow phone', 320]]) {
+      test(`renders on a ${device}, ${scheme}`, async (t) => {
+        const { page, wrong } = await open(t, `${service.url}/?window=90d`, { width, colorScheme: scheme });
+        for (const title of ['Deployment frequency', 'Change lead time', 'Change failure rate',
+          'Failed deployment recovery time', 'Deployment rework rate']) {
+          assert.notEqual(await key(page, title).locator('.value').textContent(), '', title);
+          await key(page, title).getByRole('img').waitFor();
+        }
+        const { scroll, client } = await page.evaluate(() => ({
+          scroll: document.documentElement.scrollWidth, client: document.documentElement.clientWidth,
+        }));
+        assert.ok(scroll <= client, `the page is ${scroll} wide in a window of ${client}`);
+        await accessible(page, `${device}, ${scheme}`);
+        if (width !== 320) await keep(page, `page-${device}-${scheme}`);
+        assert.deepEqual(wrong, []);
+      });
+    }
+  }
+
+  test('shows what the API says', async (t) => {
+    const { page } = await open(t, `${service.url}/?window=90d`);
+    const href = await page.getByRole('link', { name: 'JSON' }).getAttribute('href');
+    const answer = await (await fetch(new URL(href, page.url()))).json();
+    const figures = answer.groups[0];
+    const failures = figures.change_failure_rate;
+    assert.ok(failures.failed_deployments > 0);
+    await key(page, 'Change failure rate').getByText(`${failures.failed_deployments} of ${failures.deployments} deployments`).waitFor();
+    assert.equal(await key(page, 'Change failure rate').locator('.value').textContent(), `${(failures.ratio * 100).toFixed(1)} %`);
+    assert.equal(await key(page, 'Change failure rate').locator('.level').textContent(), failures.level);
+  });
+
+  test('filters by project, window and bands, with the keyboard alone', async (t) => {
+    const { page, wrong } = await open(t, service.url);
+    const project = page.locator('select[name=project_id]');
+    const all = await page.getByRole('region', { name: 'Projects' }).locator('tbody tr').count();
+    assert.ok(all > 1);
+    await page.keyboard.press('Tab'); // to the link that skips
+    await page.keyboard.press('Enter');
+    while (!(await project.evaluate((select) => select === document.activeElement))) await page.keyboard.press('Tab');
+    await page.keyboard.press('ArrowDown');
+    const chosen = await project.inputValue();
+    assert.notEqual(chosen, '');
+    await page.locator('select[name=window]').selectOption('365d');
+    await page.locator('select[name=bands]').selectOption('2021');
+    await page.getByRole('button', { name: 'Show' }).focus();
+    await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
+    assert.equal(new URL(page.url()).searchParams.get('project_id'), chosen);
+    assert.equal(await project.inputValue(), chosen);
+    assert.equal(await page.locator('select[name=window]').inputValue(), '365d');
+    const rows = page.getByRole('region', { name: 'Projects' }).locator('tbody tr');
+    assert.equal(await rows.count(), 1);
+    assert.match(await rows.first().textContent(), new RegExp(chosen));
+    await page.getByText('Accelerate State of DevOps 2021').waitFor();
+    await key(page, 'Time to restore').waitFor();
+    assert.deepEqual(wrong, []);
+  });
+
+  test('every link of the page leads somewhere', async (t) => {
+    const { page } = await open(t, service.url);
+    const links = await page.locator('a[href]').evaluateAll((all) => [...new Set(all.map((a) => a.href))]);
+    const ours = links.filter((link) => link.startsWith(service.url) && !link.includes('#'));
+    assert.ok(ours.length > 8, `${ours.length} links`);
+    for (const link of ours) assert.equal((await fetch(link)).status, 200, link);
+  });
+
+  test('a badge is a picture', async (t) => {
+    const { page } = await open(t, `${service.url}/badge/change_lead_time.svg`);
+    const { width, height } = await page.evaluate(() => document.documentElement.getBoundingClientRect());
+    assert.ok(width > 80 && height === 20, `${width} by ${height}`);
+    const inside = await page.evaluate(() => [...document.querySelectorAll('text')].every((text) => {
+      const box = text.getBBox();
+      return box.x >= 0 && box.x + box.width <= document.documentElement.width.baseVal.value;
+    }));
+    assert.ok(inside, 'a text reaches over the edge');
+  });
+});
+
+describe('hostile names', () => {
+  const names = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "' onmouseover='alert(1)", '</style><script>alert(1)</script>',
+    '</title><script>alert(1)</script>', '<svg onload=alert(1)>', 'javascript:alert(1)', '&lt;script&gt;alert(1)&lt;/script&gt;',
+    'a-name-of-two-hundred-and-fifty-six-bytes-'.padEnd(256, 'x')];
+  let service;
+  before(async () => {
+    service = await startService();
+    for (const name of names) {
+      const now = new Date().toISOString();
+      await service.post('/deployments', { id: name, project_id: name, environment: name, first_commit_at: now, deploy_start_at: now });
+      await service.post(`/deployments/${encodeURIComponent(name)}/deployed`, {});
+      await service.post('/incidents', { id: name, project_id: name, environment: name, deployment_id: name });
+    }
+  });
+  after(() => service.stop());
+
+  test('are text and nothing else', async (t) => {
+    for (const query of ['', ...names.map((name) => `?project_id=${encodeURIComponent(name)}&environment=${encodeURIComponent(name)}`)]) {
+      const { page, wrong } = await open(t, `${service.url}/${query}`);
+      for (const name of query ? [] : names) {
+        assert.equal(await page.getByRole('link', { name, exact: true }).count(), 1, `no link of ${name}`);
+      }
+      const added = await page.evaluate(() => document.querySelectorAll('script, img, iframe, object, [onload], [onerror], [onmouseover]').length);
+      assert.equal(added, 0);
+      assert.deepEqual(wrong, [], query);
+    }
+  });
+
+  test('do not widen the page of a phone, and stay accessible', async (t) => {
+    const { page } = await open(t, service.url, { width: 390 });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+    await accessible(page, 'hostile');
+  });
+
+  test('are harmless in badges', async (t) => {
+    for (const name of names) {
+      const { page, wrong } = await open(t, `${service.url}/badge/incidents.svg?project_id=${encodeURIComponent(name)}`);
+      assert.equal(await page.evaluate(() => document.querySelectorAll('script, img, svg svg').length), 0);
+      assert.match(await page.evaluate(() => document.querySelector('title').textContent), /^Incidents of /);
+      assert.deepEqual(wrong, [], name);
+    }
+  });
+});
+
+test('a browser signs in with basic authentication', async (t) => {
+  const service = await startService({ EM_METRICS_BASIC_AUTH_USERNAME: 'ada', EM_METRICS_BASIC_AUTH_PASSWORD: 'a secret' });
+  t.after(() => service.stop());
+  const { page, wrong } = await open(t, service.url, { httpCredentials: { username: 'ada', password: 'a secret' } });
+  await page.getByRole('heading', { name: 'Nothing has arrived yet' }).waitFor();
+  assert.ok(!(await page.content()).includes('a secret'));
+  // The first request is answered by a challenge, which the console reports.
+  assert.deepEqual(wrong.filter((line) => !line.includes('401')), []);
+});
