@@ -41,7 +41,11 @@ func (p *problem) Error() string {
 	if p.cause != nil {
 		return p.cause.Error()
 	}
-	return fmt.Sprintf("%s: %s %v", p.Title, p.Detail, p.Errors)
+	text := p.Title
+	for _, e := range p.Errors {
+		text += "; " + e.Field + " " + e.Message
+	}
+	return text
 }
 
 func newProblem(status int, kind, title, detail string, errs ...fieldError) *problem {

@@ -30,7 +30,8 @@ var prefixes = []string{"", "/api/v1"}
 // setup is what a test may change about a service before it starts.
 type setup struct {
 	handlers.Options
-	Database db.Options
+	Database  db.Options
+	NoMetrics bool
 }
 
 // service is the API as a client meets it: on a real port, with a real store
@@ -42,6 +43,8 @@ type service struct {
 	now    *testClock
 	log    *lockedBuffer
 	client *http.Client
+
+	closing sync.Once
 }
 
 // start starts a service at noon of the stories' day. It is open to everybody
@@ -54,6 +57,9 @@ func start(t testing.TB, changes ...func(*setup)) *service {
 	o.Auth.Disabled = true
 	o.Environment = "production"
 	o.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for _, change := range changes {
+		change(&o)
+	}
 	store, err := db.Open(context.Background(), filepath.Join(t.TempDir(), "em-metrics.db"), o.Database)
 	if err != nil {
 		t.Fatal(err)
@@ -66,27 +72,37 @@ func start(t testing.TB, changes ...func(*setup)) *service {
 	if err := metrics.CatchUp(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	o.Metrics, o.Meter = metrics.Handler(), metrics.Meter()
-	for _, change := range changes {
-		change(&o)
+	if !o.NoMetrics {
+		o.Meter = metrics.Meter()
+		if o.Metrics == nil {
+			o.Metrics = metrics.Handler()
+		}
 	}
 	api, err := handlers.New(o.Options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(api)
+	s := &service{t: t, url: server.URL, store: store, now: now, log: log, client: server.Client()}
 	t.Cleanup(func() {
 		server.Close()
 		if err := metrics.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
-		if err := store.Close(); err != nil {
+		s.close(t)
+	})
+	s.client.Transport = newContract(t, s.client.Transport)
+	return s
+}
+
+// close closes the store, as the end of the process does.
+func (s *service) close(t testing.TB) {
+	t.Helper()
+	s.closing.Do(func() {
+		if err := s.store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	client := server.Client()
-	client.Transport = newContract(t, client.Transport)
-	return &service{t: t, url: server.URL, store: store, now: now, log: log, client: client}
 }
 
 // answer is what a client received.
@@ -110,8 +126,9 @@ func (s *service) send(request, body string, headers ...string) answer {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for _, header := range headers {
-		name, value, _ := strings.Cut(header, ": ")
-		r.Header.Set(name, value)
+		if name, value, _ := strings.Cut(header, ": "); name != "" {
+			r.Header.Set(name, value)
+		}
 	}
 	response, err := s.client.Do(r)
 	if err != nil {

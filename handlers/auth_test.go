@@ -1,0 +1,194 @@
+package handlers_test
+
+import (
+	"encoding/base64"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/em-metrics/em-metrics/handlers"
+)
+
+const (
+	goodToken    = "t0ken-of-the-service"
+	goodPassword = "correct horse: battery"
+)
+
+func basic(username, password string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password))
+}
+
+func withAuth(auth handlers.Auth) func(*setup) { return func(o *setup) { o.Auth = auth } }
+
+var (
+	tokenOnly = handlers.Auth{Token: goodToken}
+	basicOnly = handlers.Auth{Username: "ci", Password: goodPassword}
+	bothKinds = handlers.Auth{Token: goodToken, Username: "ci", Password: goodPassword}
+)
+
+func TestWhoHasACredentialIsLetIn(t *testing.T) {
+	const refused, missing = 403, 401
+	for _, mode := range []struct {
+		name string
+		auth handlers.Auth
+		want map[string]int
+	}{
+		{"a token", tokenOnly, map[string]int{
+			"":                                         missing,
+			"Authorization: Bearer " + goodToken:       200,
+			"Authorization: bearer " + goodToken:       200,
+			"Authorization: Token " + goodToken:        200,
+			"Authorization: token " + goodToken:        200,
+			"Authorization: token  " + goodToken:       200,
+			"Authorization: Bearer " + goodToken + "x": refused,
+			"Authorization: Bearer " + goodToken[1:]:   refused,
+			"Authorization: Bearer":                    refused,
+			"Authorization: Bearer ''":                 refused,
+			"Authorization: " + goodToken:              refused,
+			"Authorization: Digest " + goodToken:       refused,
+			basic("", goodToken):                       refused,
+			basic("", ""):                              refused,
+			basic(goodToken, ""):                       refused,
+			"X-Token: " + goodToken:                    missing,
+		}},
+		{"a user name and a password", basicOnly, map[string]int{
+			"":                                      missing,
+			basic("ci", goodPassword):               200,
+			basic("CI", goodPassword):               refused,
+			basic("ci", "wrong"):                    refused,
+			basic("wrong", goodPassword):            refused,
+			basic("ci", ""):                         refused,
+			basic("", ""):                           refused,
+			"Authorization: Basic":                  refused,
+			"Authorization: Basic ????":             refused,
+			"Authorization: Basic Y2k=":             refused, // no colon
+			"Authorization: Bearer":                 refused,
+			"Authorization: Token ":                 refused,
+			"Authorization: Bearer " + goodPassword: refused,
+		}},
+		{"both", bothKinds, map[string]int{
+			"":                                   missing,
+			"Authorization: Bearer " + goodToken: 200,
+			basic("ci", goodPassword):            200,
+			basic("ci", goodToken):               refused,
+			basic("ci", "wrong"):                 refused,
+			"Authorization: Bearer wrong":        refused,
+		}},
+		{"none", handlers.Auth{Disabled: true}, map[string]int{
+			"": 200, "Authorization: Bearer wrong": 200, basic("ci", "wrong"): 200,
+		}},
+	} {
+		t.Run(mode.name, func(t *testing.T) {
+			s := start(t, withAuth(mode.auth))
+			for header, want := range mode.want {
+				for _, path := range []string{"/deployments", "/api/v1/incidents", "/metrics", "/config", "/version"} {
+					if got := s.get(path, header); got.status != want {
+						t.Errorf("%s with %q: %s, want %d", path, header, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestEveryRouteButTheProbesAsksForACredential asks all of them, and some that
+// are not there: a stranger cannot tell which.
+func TestEveryRouteButTheProbesAsksForACredential(t *testing.T) {
+	s := start(t, withAuth(bothKinds))
+	requests := append(handlers.Routes(), "GET /nothing", "PUT /deployments", "POST /metrics", "DELETE /deployments/1")
+	for _, request := range requests {
+		for _, prefix := range prefixes {
+			got := s.send(at(prefix, request), "")
+			switch request {
+			case "GET /health", "GET /ready":
+				if got.status != 200 || got.header.Get("WWW-Authenticate") != "" {
+					t.Errorf("%s: %s", request, got)
+				}
+			default:
+				want := `Basic realm="em-metrics", charset="UTF-8", Bearer realm="em-metrics"`
+				if got.String() != "401 Authorization is required: Bearer <token>, Token <token>, or Basic" ||
+					got.header.Get("WWW-Authenticate") != want {
+					t.Errorf("%s: %s, %q", request, got, got.header.Get("WWW-Authenticate"))
+				}
+				got = s.send(at(prefix, request), "", "Authorization: Bearer wrong")
+				if got.String() != "403 Authorization is not a credential of this service" {
+					t.Errorf("%s: %s", request, got)
+				}
+			}
+		}
+	}
+	if n := len(s.events()); n != 0 {
+		t.Errorf("%d events", n)
+	}
+}
+
+func TestTheChallengeNamesTheSchemesInForce(t *testing.T) {
+	for want, auth := range map[string]handlers.Auth{
+		`Bearer realm="em-metrics"`:                 tokenOnly,
+		`Basic realm="em-metrics", charset="UTF-8"`: basicOnly,
+	} {
+		if got := start(t, withAuth(auth)).get("/deployments"); got.header.Get("WWW-Authenticate") != want {
+			t.Errorf("%q, want %q", got.header.Get("WWW-Authenticate"), want)
+		}
+	}
+}
+
+func TestPublicMetricsAreReadByEverybodyAndNothingElseIs(t *testing.T) {
+	auth := tokenOnly
+	auth.PublicMetrics = true
+	s := start(t, withAuth(auth))
+	for path, want := range map[string]int{"/metrics": 200, "/api/v1/metrics": 200, "/deployments": 401, "/config": 401} {
+		if got := s.get(path); got.status != want {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+	if got := s.get("/metrics", "Authorization: Bearer wrong"); got.status != 200 {
+		t.Errorf("a wrong credential where none is needed: %s", got)
+	}
+}
+
+// TestNoSecretIsLoggedOrAnswered uses the credentials well and badly and looks
+// for them everywhere.
+func TestNoSecretIsLoggedOrAnswered(t *testing.T) {
+	s := start(t, withAuth(bothKinds))
+	var answers strings.Builder
+	encoded := strings.TrimPrefix(basic("ci", goodPassword), "Authorization: Basic ")
+	for _, header := range []string{
+		"Authorization: Bearer " + goodToken, basic("ci", goodPassword), "Authorization: Digest " + goodToken,
+		"Authorization: Bearer " + goodToken + "-nearly", basic("ci", goodPassword+"-nearly"), "",
+	} {
+		for _, request := range []string{
+			"GET /deployments", "GET /config", "GET /version", "GET /metrics", "GET /nothing?token=" + goodToken,
+			"PUT /deployments?token=" + goodToken, "POST /deployments/1/deployed?" + goodToken,
+		} {
+			got := s.send(request, "", header)
+			answers.WriteString(got.body)
+			for name, values := range got.header {
+				answers.WriteString(name + strings.Join(values, ""))
+			}
+		}
+	}
+	for _, secret := range []string{goodToken, goodPassword, encoded} {
+		if strings.Contains(s.log.String(), secret) {
+			t.Errorf("%q is in the log:\n%s", secret, s.log)
+		}
+	}
+	if strings.Contains(answers.String(), goodPassword) || strings.Contains(answers.String(), encoded) {
+		t.Errorf("a password is in an answer:\n%s", answers.String())
+	}
+}
+
+func TestAServiceWithoutACredentialIsNotMade(t *testing.T) {
+	store := start(t).store
+	for want, auth := range map[string]handlers.Auth{
+		"make the API: a credential is required: a token, or a user name and password": {},
+		"make the API: basic authentication needs both a user name and a password":     {Username: "ci", Token: "t"},
+	} {
+		if _, err := handlers.New(handlers.Options{Store: store, Auth: auth, Logger: slog.New(slog.DiscardHandler)}); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	if _, err := handlers.New(handlers.Options{Auth: handlers.Auth{Disabled: true}}); err == nil || err.Error() != "make the API: a store is required" {
+		t.Errorf("without a store: %v", err)
+	}
+}

@@ -1,0 +1,144 @@
+package handlers_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// withPanic makes /metrics panic, after it has written what begins says.
+func withPanic(begins string, cause any) func(*setup) {
+	return func(o *setup) {
+		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Content-Length", "1000")
+			if begins != "" {
+				_, _ = io.WriteString(w, begins)
+				_ = http.NewResponseController(w).Flush()
+			}
+			panic(cause)
+		})
+	}
+}
+
+func TestAPanicIsALogged500AndTheProcessGoesOn(t *testing.T) {
+	s := start(t, withPanic("", "a secret of the code"))
+	want := "500 server it has been logged; repeating the request is safe"
+	for range 3 {
+		if got := s.get("/metrics"); got.String() != want {
+			t.Errorf("got %s", got)
+		}
+	}
+	if n := strings.Count(s.log.String(), "a secret of the code"); n < 3 || !strings.Contains(s.log.String(), "observe_test.go") {
+		t.Errorf("%d times in the log:\n%s", n, s.log)
+	}
+	if got := s.send("POST /incidents", `{"id": "1", "project_id": "shop"}`); got.status != 201 {
+		t.Errorf("after the panics: %s", got)
+	}
+}
+
+// TestAnAnswerThatBreaksOffIsSeenToBreakOff has a client that received a part
+// of an answer: it must not take it for all.
+func TestAnAnswerThatBreaksOffIsSeenToBreakOff(t *testing.T) {
+	for name, cause := range map[string]any{
+		"a panic": errors.New("out of luck"), "an abort": http.ErrAbortHandler,
+		"a wrapped abort": fmt.Errorf("copy: %w", http.ErrAbortHandler),
+	} {
+		s := start(t, withPanic("half", cause))
+		response, err := plain(s.client.Transport).RoundTrip(request(t, s.url+"/metrics"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if string(body) != "half" || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%s: read %q, %v", name, body, err)
+		}
+		_ = response.Body.Close()
+		s.get("/health")
+		if logged := strings.Contains(s.log.String(), "panic in a handler"); logged != (name == "a panic") {
+			t.Errorf("%s: logged %v", name, logged)
+		}
+	}
+}
+
+func request(t *testing.T, url string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestWithoutMetricsThereAreNone(t *testing.T) {
+	s := start(t, func(o *setup) { o.NoMetrics = true })
+	if got := s.get("/metrics"); got.String() != "404 path this process exposes no metrics" {
+		t.Error(got)
+	}
+}
+
+var volatile = regexp.MustCompile(`time=\S+ |duration=\S+ |client=\S+`)
+
+// TestEachRequestIsOneLineOfTheLog compares the log of some requests at the
+// level of production, and looks for what must not be in it.
+func TestEachRequestIsOneLineOfTheLog(t *testing.T) {
+	s := start(t)
+	s.send("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "user": "bob-in-the-body"}`)
+	s.send("POST /api/v1/deployments/a%2Fb%0Aforged/deployed", `{"project_id": "in-the-body"}`)
+	s.send("POST /incidents", `{"project_id": "in-the-body", "unknown": 1}`)
+	for _, quiet := range []string{"/health", "/ready", "/metrics", "/api/v1/health", "/api/v1/ready", "/api/v1/metrics"} {
+		s.get(quiet)
+	}
+	s.get("/nothing?query=in-the-query")
+	var lines []string
+	for _, line := range strings.Split(strings.TrimSpace(s.log.String()), "\n") {
+		if strings.Contains(line, "level=INFO") {
+			lines = append(lines, strings.TrimSpace(volatile.ReplaceAllString(line, "")))
+		}
+	}
+	compare(t, "log", lines, []string{
+		"level=INFO msg=request method=POST path=/deployments status=201",
+		"level=INFO msg=request method=POST path=/api/v1/deployments/a%2Fb%0Aforged/deployed status=400",
+		"level=INFO msg=request method=POST path=/incidents status=400",
+		"level=INFO msg=request method=GET path=/nothing status=404",
+	})
+	for _, private := range []string{"in-the-body", "in-the-query"} {
+		if strings.Contains(s.log.String(), private) {
+			t.Errorf("%q is in the log:\n%s", private, s.log)
+		}
+	}
+}
+
+var requestCount = regexp.MustCompile(`(?m)^http_server_request_duration_seconds_count\{(.*)\} (\d+)$`)
+
+func TestRequestsAreCountedByRouteAndStatus(t *testing.T) {
+	s := start(t)
+	for i := range 3 {
+		s.send("POST /deployments", fmt.Sprintf(`{"id": "%d", "project_id": "shop", "first_commit_at": "@10:00"}`, i))
+		s.get(fmt.Sprint("/deployments/", i))
+		s.get(fmt.Sprint("/nothing/", i))
+		s.send(fmt.Sprintf("METHOD%d /deployments", i), "")
+		s.send(fmt.Sprintf("POST /api/v1/incidents/%d/restored", i), "")
+	}
+	s.send("HEAD /health", "")
+	s.send("DELETE /deployments", "")
+	var got []string
+	for _, m := range requestCount.FindAllStringSubmatch(s.get("/metrics").body, -1) {
+		got = append(got, m[1]+" "+m[2])
+	}
+	slices.Sort(got)
+	compare(t, "requests", got, []string{
+		`http_request_method="DELETE",http_response_status_code="405" 1`,
+		`http_request_method="GET",http_response_status_code="200",http_route="/deployments/:id" 3`,
+		`http_request_method="GET",http_response_status_code="404" 3`,
+		`http_request_method="HEAD",http_response_status_code="200",http_route="/health" 1`,
+		`http_request_method="POST",http_response_status_code="201",http_route="/deployments" 3`,
+		`http_request_method="POST",http_response_status_code="404",http_route="/api/v1/incidents/:id/restored" 3`,
+		`http_request_method="_OTHER",http_response_status_code="405" 3`,
+	})
+}

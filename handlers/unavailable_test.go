@@ -1,0 +1,88 @@
+package handlers_test
+
+import (
+	"database/sql"
+	"os"
+	"testing"
+	"time"
+)
+
+func impatient(o *setup) { o.Database.BusyTimeout = time.Millisecond }
+
+// TestALockedDatabaseIsSaidAndWaitedFor has another process take the lock for
+// writing, and let go of it.
+func TestALockedDatabaseIsSaidAndWaitedFor(t *testing.T) {
+	s := start(t, impatient)
+	s.must("POST /incidents", `{"id": "before", "project_id": "shop"}`)
+	other, err := sql.Open("sqlite", "file:"+s.store.Path()+"?_txlock=immediate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	lock, err := other.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, request := range []string{"POST /incidents", "GET /ready", "GET /api/v1/ready"} {
+		body := ""
+		if request == "POST /incidents" {
+			body = `{"id": "1", "project_id": "shop"}`
+		}
+		got := s.send(request, body)
+		if got.String() != "503 server the database is locked by another process" || got.header.Get("Retry-After") != "1" {
+			t.Errorf("%s: %s, Retry-After %q", request, got, got.header.Get("Retry-After"))
+		}
+	}
+	for path, want := range map[string]int{"/health": 200, "/incidents": 200, "/metrics": 200, "/incidents/before": 200, "/incidents/1": 404} {
+		if got := s.get(path); got.status != want {
+			t.Errorf("%s while it is locked: %s", path, got)
+		}
+	}
+	if err := lock.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.send("POST /incidents", `{"id": "1", "project_id": "shop"}`); got.status != 201 {
+		t.Errorf("after the lock: %s", got)
+	}
+	if got := s.get("/ready"); got.status != 200 || got.body != `{"status":"ready"}`+"\n" {
+		t.Errorf("after the lock: %s", got)
+	}
+	compare(t, "metrics", s.metrics(), []string{"incident_count shop/production 2"})
+}
+
+func TestADatabaseThatIsGoneIsSaid(t *testing.T) {
+	s := start(t)
+	path := s.store.Path()
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	want := "503 server the database file is gone: put it back, or restart"
+	for _, request := range []string{"POST /deployments/1/deployed", "GET /ready"} {
+		if got := s.send(request, ""); got.String() != want || got.header.Get("Retry-After") != "1" {
+			t.Errorf("%s: %s", request, got)
+		}
+	}
+	if got := s.get("/health"); got.status != 200 || got.body != `{"status":"ok"}`+"\n" {
+		t.Error(got)
+	}
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.get("/ready"); got.status != 200 {
+		t.Errorf("after it is back: %s", got)
+	}
+}
+
+func TestAStoreThatIsClosedIsNotReady(t *testing.T) {
+	s := start(t)
+	s.close(t)
+	for _, request := range []string{"GET /ready", "POST /incidents/1/restored"} {
+		if got := s.send(request, ""); got.String() != "503 server the service is stopping" {
+			t.Errorf("%s: %s", request, got)
+		}
+	}
+	// How a closed pool is described is no client's business.
+	if got := s.get("/deployments"); got.status < 500 || got.String() != "500 server it has been logged; repeating the request is safe" {
+		t.Errorf("list: %s", got)
+	}
+}
