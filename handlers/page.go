@@ -10,8 +10,8 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -265,6 +265,9 @@ func (a *api) firstView(r *http.Request) *firstView {
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 		base = "https://" + r.Host
 	}
+	if !regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`).MatchString(r.Host) { // it might mean something to a shell
+		base = "http://localhost:3000"
+	}
 	credential, hint := "", "This service asks for no credential."
 	switch {
 	case a.Auth.Disabled:
@@ -276,14 +279,14 @@ func (a *api) firstView(r *http.Request) *firstView {
 		hint = "Set EM_METRICS_BASIC_AUTH_USERNAME and EM_METRICS_BASIC_AUTH_PASSWORD in your shell to those of this service."
 	}
 	curl := func(path, body string) string {
-		// The body stands in double quotes so that the shell fills in the date.
-		return "curl" + credential + " --json \"" + strings.ReplaceAll(body, `"`, `\"`) + "\" '" + base + path + "'"
+		return "curl" + credential + " " + base + path + " \\\n  -H 'Content-Type: application/json' \\\n  -d '" + body + "'"
 	}
 	return &firstView{
 		Start: curl("/deployments",
-			`{"id": "1", "project_id": "my-project", "first_commit_at": "$(date -u +%FT%TZ)"}`),
-		Finish:     curl("/deployments/1/deployed", `{"project_id": "my-project"}`),
-		Incident:   curl("/incidents", `{"id": "1", "project_id": "my-project", "deployment_id": "1"}`) + "\n" + curl("/incidents/1/restored", `{}`),
+			`{"id": "1", "project_id": "my-project", "first_commit_at": "'"$(date -u +%FT%TZ)"'"}`),
+		Finish: curl("/deployments/1/deployed", `{"project_id": "my-project"}`),
+		Incident: curl("/incidents", `{"id": "1", "project_id": "my-project", "deployment_id": "1"}`) + "\n" +
+			curl("/incidents/1/restored", `{"project_id": "my-project"}`),
 		Credential: hint,
 	}
 }
