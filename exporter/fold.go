@@ -49,6 +49,7 @@ type labelSet struct {
 	add    []metric.AddOption
 	record []metric.RecordOption
 
+	declared   bool                 // it is shown at zero before its first event
 	firstEvent time.Time            // zero: none yet
 	firstOf    map[string]time.Time // the first event of each instrument, by its name
 }
@@ -206,9 +207,13 @@ func (f *fold) addSet(ctx context.Context, l labels) *labelSet {
 func (f *fold) declare(ctx context.Context, l labels) {
 	f.turn <- struct{}{}
 	defer func() { <-f.turn }()
-	if f.sets[l] == nil {
-		f.addSet(ctx, l)
+	set := f.sets[l]
+	if set == nil {
+		set = f.addSet(ctx, l)
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	set.declared = true
 }
 
 // status is what the fold says of itself.

@@ -15,11 +15,9 @@ import (
 // A scraper sees a young series at zero for the hold; anybody else, such as a
 // person with curl, sees the values as they are.
 func (e *Exporter) Handler() http.Handler {
-	straight := e.handlerFor(e.registry)
-	held := straight
-	if e.hold > 0 {
-		held = e.handlerFor(newHeldGatherer(e.registry, e.fold, e.hold))
-	}
+	declaring := &declaringGatherer{Gatherer: e.registry, fold: e.fold}
+	straight := e.handlerFor(declaring)
+	held := e.handlerFor(newHeldGatherer(declaring, e.fold, e.hold))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !e.fold.complete.Load() {
 			unavailable(w, "the stored events are still being read")

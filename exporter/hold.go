@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -125,9 +126,10 @@ func zeroFamily(m *dto.Metric) {
 // restart would make a receiver count the whole total again.
 type heldExporter struct {
 	sdkmetric.Exporter
-	fold  *fold
-	hold  time.Duration
-	names map[string]bool
+	fold    *fold
+	hold    time.Duration
+	names   map[string]bool
+	started time.Time // of this process, for series without an event
 }
 
 func newHeldExporter(e sdkmetric.Exporter, f *fold, hold time.Duration) *heldExporter {
@@ -135,7 +137,7 @@ func newHeldExporter(e sdkmetric.Exporter, f *fold, hold time.Duration) *heldExp
 	for _, i := range instruments() {
 		names[i.name] = true
 	}
-	return &heldExporter{Exporter: e, fold: f, hold: hold, names: names}
+	return &heldExporter{Exporter: e, fold: f, hold: hold, names: names, started: f.store.Now()}
 }
 
 // Temporality is cumulative whatever the environment prefers: zero first, and
@@ -144,17 +146,24 @@ func (e *heldExporter) Temporality(sdkmetric.InstrumentKind) metricdata.Temporal
 	return metricdata.CumulativeTemporality
 }
 
-// Export sets young series to zero and every start, and exports.
+// Export sets young series to zero and every start, adds the empty histograms
+// of declared projects, and exports.
 func (e *heldExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	now := e.fold.store.Now()
-	for _, scope := range rm.ScopeMetrics {
+	adjusted := *rm
+	adjusted.ScopeMetrics = slices.Clone(rm.ScopeMetrics)
+	for i, scope := range adjusted.ScopeMetrics {
+		if scope.Scope.Name != meterName {
+			continue
+		}
 		for _, m := range scope.Metrics {
 			if e.names[m.Name] {
 				e.adjust(m, now)
 			}
 		}
+		adjusted.ScopeMetrics[i].Metrics = e.fold.addEmptyPoints(scope.Metrics, e.started, now)
 	}
-	return e.Exporter.Export(ctx, rm)
+	return e.Exporter.Export(ctx, &adjusted)
 }
 
 func (e *heldExporter) adjust(m metricdata.Metrics, now time.Time) {

@@ -1,0 +1,128 @@
+package exporter
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// The series of a declared project exist at zero before its first event. The
+// SDK shows a counter at zero, but no histogram: those are added here, to both
+// outputs.
+
+// empty returns the declared label sets of which the histogram has no value.
+func (f *fold) empty(instrument string) (sets []labels) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for l, set := range f.sets {
+		if _, began := set.firstOf[instrument]; set.declared && !began {
+			sets = append(sets, l)
+		}
+	}
+	return sets
+}
+
+func histograms() []instrument {
+	return slices.DeleteFunc(instruments(), func(i instrument) bool { return i.measure == nil })
+}
+
+// declaringGatherer adds the empty histograms of declared projects.
+type declaringGatherer struct {
+	prometheus.Gatherer
+	fold *fold
+}
+
+// Gather gathers and adds the empty histograms.
+func (g *declaringGatherer) Gather() ([]*dto.MetricFamily, error) {
+	families, err := g.Gatherer.Gather()
+	for _, i := range histograms() {
+		if sets := g.fold.empty(i.name); len(sets) > 0 {
+			families = i.addEmpty(families, sets)
+		}
+	}
+	return families, err
+}
+
+// addEmpty adds an empty histogram for each of the label sets. One that is
+// there after all got its first event meanwhile.
+func (i instrument) addEmpty(families []*dto.MetricFamily, sets []labels) []*dto.MetricFamily {
+	at, found := slices.BinarySearchFunc(families, i.prometheusName(), func(f *dto.MetricFamily, name string) int {
+		return cmp.Compare(f.GetName(), name)
+	})
+	if !found {
+		name, kind := i.prometheusName(), dto.MetricType_HISTOGRAM
+		families = slices.Insert(families, at, &dto.MetricFamily{Name: &name, Help: &i.description, Type: &kind})
+	}
+	there := map[labels]bool{}
+	for _, m := range families[at].GetMetric() {
+		there[labelsOfPairs(m.GetLabel())] = true
+	}
+	for _, l := range sets {
+		if !there[l] {
+			families[at].Metric = append(families[at].Metric, i.emptyMetric(l))
+		}
+	}
+	return families
+}
+
+func (i instrument) emptyMetric(l labels) *dto.Metric {
+	attributes := l.attributes()
+	m := &dto.Metric{Histogram: &dto.Histogram{SampleCount: new(uint64), SampleSum: new(float64)}}
+	for _, a := range attributes.ToSlice() { // in the order of their names
+		name, value := string(a.Key), a.Value.AsString()
+		m.Label = append(m.Label, &dto.LabelPair{Name: &name, Value: &value})
+	}
+	for _, bound := range i.seconds() {
+		m.Histogram.Bucket = append(m.Histogram.Bucket, &dto.Bucket{UpperBound: &bound, CumulativeCount: new(uint64)})
+	}
+	return m
+}
+
+// addEmptyPoints adds an empty histogram for each declared project to the
+// metrics of our scope. What the SDK will use again is copied.
+func (f *fold) addEmptyPoints(metrics []metricdata.Metrics, start, now time.Time) []metricdata.Metrics {
+	metrics = slices.Clone(metrics)
+	for _, i := range histograms() {
+		sets := f.empty(i.name)
+		if len(sets) == 0 {
+			continue
+		}
+		at := slices.IndexFunc(metrics, func(m metricdata.Metrics) bool { return m.Name == i.name })
+		if at < 0 {
+			at = len(metrics)
+			metrics = append(metrics, metricdata.Metrics{
+				Name: i.name, Description: i.description, Unit: "s",
+				Data: metricdata.Histogram[float64]{Temporality: metricdata.CumulativeTemporality},
+			})
+		}
+		if data, ok := metrics[at].Data.(metricdata.Histogram[float64]); ok {
+			data.DataPoints = i.addEmptyPoints(data.DataPoints, sets, start, now)
+			metrics[at].Data = data
+		}
+	}
+	return metrics
+}
+
+func (i instrument) addEmptyPoints(
+	points []metricdata.HistogramDataPoint[float64], sets []labels, start, now time.Time,
+) []metricdata.HistogramDataPoint[float64] {
+	there := map[attribute.Distinct]bool{}
+	for _, p := range points {
+		there[p.Attributes.Equivalent()] = true
+	}
+	points, bounds := slices.Clone(points), i.seconds()
+	for _, l := range sets {
+		if attributes := l.attributes(); !there[attributes.Equivalent()] {
+			points = append(points, metricdata.HistogramDataPoint[float64]{
+				Attributes: attributes, StartTime: start, Time: now,
+				Bounds: bounds, BucketCounts: make([]uint64, len(bounds)+1),
+			})
+		}
+	}
+	return points
+}

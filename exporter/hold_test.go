@@ -1,0 +1,49 @@
+package exporter_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/em-metrics/em-metrics/exporter"
+)
+
+func TestNewSeriesIsShownAtZeroFirst(t *testing.T) {
+	r := newRig(t, exporter.Options{SeriesHold: time.Minute})
+	one := map[string]float64{
+		"deployment_started_total" + shop: 1, "deployment_frequency_total" + shop: 1,
+		"lead_time_for_changes_seconds_count" + shop: 1, "lead_time_for_changes_seconds_sum" + shop: 3600,
+		"deployment_duration_seconds_count" + shop: 1,
+	}
+	zero := map[string]float64{"lead_time_for_changes_seconds_buckets" + shop: 0}
+	for series := range one {
+		zero[series] = 0
+	}
+	r.deploy("shop", "1")
+	r.expect("at once, to a person", false, one)
+	r.expect("at once, to a scraper", true, zero)
+	r.advance(59 * time.Second)
+	r.expect("before the hold is over", true, zero)
+	r.restart()
+	r.expect("after a restart", true, zero)
+	r.advance(time.Second)
+	r.expect("when the hold is over", true, one)
+
+	// Another series of the same project is held by its own age.
+	r.open("shop", "i", "1")
+	r.expect("the first incident, to a scraper", true, map[string]float64{
+		"incident_count_total" + shop: 0, "time_to_detect_seconds_count" + shop: 0,
+		"change_failure_count_total" + shop: 0, "deployment_frequency_total" + shop: 1,
+	})
+	r.advance(time.Minute)
+	r.expect("the first incident, later", true, map[string]float64{
+		"incident_count_total" + shop: 1, "time_to_detect_seconds_count" + shop: 1, "change_failure_count_total" + shop: 1,
+	})
+	r.restart()
+	r.expect("later, after a restart", true, one)
+}
+
+func TestHoldOfZeroHoldsNothing(t *testing.T) {
+	r := newRig(t, exporter.Options{})
+	r.deploy("shop", "1")
+	r.expect("to a scraper", true, map[string]float64{"deployment_frequency_total" + shop: 1})
+}
