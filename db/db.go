@@ -98,7 +98,7 @@ func (s *Store) openWriter(ctx context.Context, busy time.Duration) error {
 	if err := check(ctx, pool); err != nil {
 		return err
 	}
-	if err := migrate(ctx, pool); err != nil {
+	if err := migrate(ctx, pool, busy); err != nil {
 		return err
 	}
 	s.opened, err = os.Stat(s.path)

@@ -10,7 +10,9 @@ func start(k, firstCommit, deployStart string) StartDeployment {
 	return StartDeployment{Key: key(k), FirstCommitAt: clock(firstCommit), DeployStartAt: clock(deployStart)}
 }
 
-func finish(ref Ref, at string) FinishDeployment { return FinishDeployment{Ref: ref, DeployedAt: clock(at)} }
+func finish(ref Ref, at string) FinishDeployment {
+	return FinishDeployment{Ref: ref, DeployedAt: clock(at)}
+}
 
 // refTo names exactly one.
 func refTo(k string) Ref {

@@ -103,6 +103,11 @@ func sqliteReason(code int) (reason string, ok bool) {
 	return "", false
 }
 
+func isBusy(err error) bool {
+	var se *sqlite.Error
+	return errors.As(err, &se) && se.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
 // storeError turns a failure of SQLite that concerns the whole store into an
 // Unavailable error, and leaves every other error as it is.
 func storeError(err error) error {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 )
 
 //go:embed migrations/*.sql
@@ -16,7 +17,7 @@ var migrations embed.FS
 // runs in a transaction of its own that takes the write lock first, so several
 // processes may start at once on one file. PRAGMA user_version holds how many
 // steps have been applied.
-func migrate(ctx context.Context, pool *sql.DB) error {
+func migrate(ctx context.Context, pool *sql.DB, busy time.Duration) error {
 	steps, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return fmt.Errorf("list migrations: %w", err)
@@ -26,8 +27,8 @@ func migrate(ctx context.Context, pool *sql.DB) error {
 	if _, err := schemaVersion(ctx, pool, len(steps)); err != nil {
 		return err
 	}
-	if _, err := pool.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
-		return fmt.Errorf("use a write-ahead log: %w", storeError(err))
+	if err := useWriteAheadLog(ctx, pool, busy); err != nil {
+		return fmt.Errorf("use a write-ahead log: %w", err)
 	}
 	for done := false; !done; {
 		if done, err = migrateOnce(ctx, pool, steps); err != nil {
@@ -35,6 +36,28 @@ func migrate(ctx context.Context, pool *sql.DB) error {
 		}
 	}
 	return nil
+}
+
+// useWriteAheadLog sets the journal mode. When several processes start at once
+// on a new file, SQLite lets one of them set it and refuses the others without
+// waiting for the busy timeout, so the waiting is done here.
+func useWriteAheadLog(ctx context.Context, pool *sql.DB, busy time.Duration) error {
+	waited := time.After(busy)
+	retry := time.NewTicker(time.Millisecond)
+	defer retry.Stop()
+	for {
+		_, err := pool.ExecContext(ctx, "PRAGMA journal_mode = WAL")
+		if err == nil || !isBusy(err) {
+			return storeError(err)
+		}
+		select {
+		case <-retry.C:
+		case <-waited:
+			return storeError(err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func migrateOnce(ctx context.Context, pool *sql.DB, steps []string) (done bool, err error) {
