@@ -55,6 +55,9 @@ type Options struct {
 	// WindowSeriesLimit bounds the series of the windows; the projects and
 	// teams with the fewest deployments are left out first. Zero means 20000.
 	WindowSeriesLimit int
+	// WindowPatience is how long a collection waits for new figures of the
+	// windows before it shows the ones it has. Zero means 20 milliseconds.
+	WindowPatience time.Duration
 	// Logger receives what goes wrong. Nil means [slog.Default].
 	Logger *slog.Logger
 }
@@ -65,6 +68,7 @@ type Exporter struct {
 	store        *db.Store
 	logger       *slog.Logger
 	fold         *fold
+	windows      *windows // nil: none are shown
 	provider     *sdkmetric.MeterProvider
 	registry     *prometheus.Registry
 	hold         time.Duration
@@ -177,7 +181,9 @@ func (e *Exporter) ForceFlush(ctx context.Context) error { return e.provider.For
 // Shutdown pushes what is pending, if there is a collector, until the context
 // ends. The store must still be open.
 func (e *Exporter) Shutdown(ctx context.Context) error {
-	if err := e.provider.Shutdown(ctx); err != nil {
+	err := e.provider.Shutdown(ctx)
+	e.windows.shutdown()
+	if err != nil {
 		return fmt.Errorf("shut the exporter down: %w", err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,10 @@ const defaultWindowSeries = 20_000
 // windowsAge is how long figures are shown without an event: what slides out
 // of a window, and what was corrected without one, shows by then.
 const windowsAge = time.Minute
+
+// defaultWindowPatience is about what the other series of a hundred projects
+// take.
+const defaultWindowPatience = 20 * time.Millisecond
 
 // windowGauge is a row of the table of exact gauges. What is not ok is not
 // exposed.
@@ -84,21 +89,35 @@ func windowDurations() []windowDuration {
 
 // windows are the exact figures of the store as gauges. They are computed when
 // they are collected, and kept until an event arrives or a minute passes.
+//
+// A collection waits for the computation as long as its patience lasts. Where
+// the store holds so much that computing takes longer, it shows what it has and
+// leaves the new figures to the next collection, so that a scrape is never slow.
 type windows struct {
-	store   *db.Store
-	logger  *slog.Logger
-	lengths []time.Duration
-	limit   int
+	store    *db.Store
+	logger   *slog.Logger
+	lengths  []time.Duration
+	limit    int
+	patience time.Duration
 
 	gauges  []metric.Float64ObservableGauge // as windowGauges, then as windowDurations
 	open    metric.Float64ObservableGauge
 	dropped metric.Int64ObservableGauge
 
-	mu       sync.Mutex
-	computed time.Time // zero: never
-	event    int64     // the last there was when it was computed
-	shown    []point
-	left     int // how many series the limit left out
+	closing context.Context // ends with close
+	close   context.CancelFunc
+	mu      sync.Mutex
+	running chan struct{} // closed when the computation under way ends; nil: there is none
+	latest  *computed     // nil: never, or the last one failed
+	took    time.Duration // how long the last one took
+}
+
+// computed are the series of one computation. They are never changed.
+type computed struct {
+	at      time.Time
+	event   int64 // the last there was
+	points  []point
+	dropped int // how many series the limit left out
 }
 
 // point is one series and its value.
@@ -115,8 +134,10 @@ func (e *Exporter) observeWindows(o Options) error {
 	}
 	w := &windows{
 		store: e.store, logger: o.Logger, limit: cmp.Or(o.WindowSeriesLimit, defaultWindowSeries),
-		lengths: slices.Compact(slices.Sorted(slices.Values(o.Windows))),
+		lengths:  slices.Compact(slices.Sorted(slices.Values(o.Windows))),
+		patience: cmp.Or(o.WindowPatience, defaultWindowPatience),
 	}
+	w.closing, w.close = context.WithCancel(context.Background())
 	if err := w.instrument(e.Meter()); err != nil {
 		return fmt.Errorf("make the gauges of windows: %w", err)
 	}
@@ -127,6 +148,7 @@ func (e *Exporter) observeWindows(o Options) error {
 	if _, err := e.Meter().RegisterCallback(w.observe, observables...); err != nil {
 		return fmt.Errorf("register the gauges of windows: %w", err)
 	}
+	e.windows = w
 	return nil
 }
 
@@ -154,39 +176,98 @@ func (w *windows) instrument(meter metric.Meter) (err error) {
 // observe shows the figures. When they cannot be computed they are absent, and
 // everything else is collected all the same.
 func (w *windows) observe(ctx context.Context, observer metric.Observer) error {
-	ctx, cancel := context.WithTimeout(ctx, catchUpTimeout)
-	defer cancel()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.refresh(ctx); err != nil {
+	event, err := w.store.LastEvent(ctx)
+	if err != nil {
 		w.logger.ErrorContext(ctx, "no figures of windows", "error", err)
 		return nil
 	}
-	for _, p := range w.shown {
+	w.mu.Lock()
+	if w.running == nil && w.stale(event) {
+		w.running = make(chan struct{})
+		go w.compute(w.running)
+	}
+	running, first, hopeless := w.running, w.latest == nil, w.took > w.patience
+	w.mu.Unlock()
+	switch {
+	case running == nil:
+	case first: // there is nothing else to show
+		wait(ctx, running, catchUpTimeout)
+	case !hopeless:
+		wait(ctx, running, w.patience)
+	}
+	w.mu.Lock()
+	latest := w.latest
+	w.mu.Unlock()
+	if latest == nil {
+		return nil
+	}
+	for _, p := range latest.points {
 		observer.ObserveFloat64(p.gauge, p.value, p.with...)
 	}
-	observer.ObserveInt64(w.dropped, int64(w.left))
+	observer.ObserveInt64(w.dropped, int64(latest.dropped))
 	return nil
 }
 
-func (w *windows) refresh(ctx context.Context) error {
+func wait(ctx context.Context, running <-chan struct{}, most time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	select {
+	case <-running:
+	case <-ctx.Done():
+	}
+}
+
+// stale tells whether the figures have to be computed again.
+func (w *windows) stale(event int64) bool {
+	if w.latest == nil || event != w.latest.event {
+		return true
+	}
+	age := w.store.Now().Sub(w.latest.at)
+	return age < 0 || age >= windowsAge
+}
+
+// compute computes the figures anew and closes the channel when it has ended.
+func (w *windows) compute(running chan struct{}) {
+	start := time.Now()
+	latest, err := w.read(w.closing)
+	if err != nil && w.closing.Err() == nil {
+		w.logger.Error("no figures of windows", "error", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.latest, w.took, w.running = latest, time.Since(start), nil
+	close(running)
+}
+
+func (w *windows) read(ctx context.Context) (*computed, error) {
 	// The last event is read first: one that arrives meanwhile is perhaps in
 	// the figures, and makes them be computed again.
 	event, err := w.store.LastEvent(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	now := w.store.Now()
-	if age := now.Sub(w.computed); !w.computed.IsZero() && event == w.event && age >= 0 && age < windowsAge {
-		return nil
-	}
 	figures, err := w.store.DoraWindows(ctx, w.lengths)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w.show(figures)
-	w.computed, w.event = now, event
-	return nil
+	c := &computed{at: now, event: event}
+	c.points, c.dropped = w.series(figures)
+	return c, nil
+}
+
+// shutdown ends a computation under way. The store may be closed afterwards.
+func (w *windows) shutdown() {
+	if w == nil {
+		return
+	}
+	w.close()
+	w.mu.Lock()
+	running := w.running
+	w.mu.Unlock()
+	if running != nil {
+		<-running
+	}
 }
 
 // owner is whose series they are.
@@ -195,9 +276,9 @@ type owner struct {
 	project, team, environment string
 }
 
-// show turns figures into series: first those over all, then the teams and
+// series turns figures into series: first those over all, then the teams and
 // projects with the most deployments, until there are too many.
-func (w *windows) show(figures []db.DoraWindow) {
+func (w *windows) series(figures []db.DoraWindow) (shown []point, dropped int) {
 	series, deployments := map[owner][]point{}, map[owner]int64{}
 	for _, f := range figures {
 		o := owner{f.Scope, f.Project, f.Team, f.Environment}
@@ -206,11 +287,7 @@ func (w *windows) show(figures []db.DoraWindow) {
 			deployments[o] = f.Deployments
 		}
 	}
-	owners := make([]owner, 0, len(series))
-	for o := range series {
-		owners = append(owners, o)
-	}
-	slices.SortFunc(owners, func(a, b owner) int {
+	owners := slices.SortedFunc(maps.Keys(series), func(a, b owner) int {
 		if all := a.scope == db.ScopeAll; all != (b.scope == db.ScopeAll) {
 			return map[bool]int{true: -1, false: 1}[all]
 		}
@@ -218,14 +295,14 @@ func (w *windows) show(figures []db.DoraWindow) {
 			cmp.Compare(a.scope, b.scope), cmp.Compare(a.project, b.project),
 			cmp.Compare(a.team, b.team), cmp.Compare(a.environment, b.environment))
 	})
-	w.shown, w.left = w.shown[:0], 0
 	for _, o := range owners {
-		if w.left > 0 || len(w.shown)+len(series[o]) > w.limit {
-			w.left += len(series[o])
+		if dropped > 0 || len(shown)+len(series[o]) > w.limit {
+			dropped += len(series[o])
 			continue
 		}
-		w.shown = append(w.shown, series[o]...)
+		shown = append(shown, series[o]...)
 	}
+	return shown, dropped
 }
 
 // points are the series of one owner and window.

@@ -30,6 +30,9 @@ func newWindowed(t testing.TB, o exporter.Options) *windowed {
 	t.Helper()
 	w := &windowed{t: t}
 	w.now.Store(noon.UnixMilli())
+	if o.WindowPatience == 0 {
+		o.WindowPatience = time.Minute // so that a slow machine changes nothing
+	}
 	var err error
 	w.store, err = db.Open(context.Background(), filepath.Join(t.TempDir(), "windows.db"),
 		db.Options{Now: func() time.Time { return time.UnixMilli(w.now.Load()) }})
@@ -209,6 +212,28 @@ func TestWindowsLeaveOutTheSmallestBeyondTheLimit(t *testing.T) {
 	if !slices.Contains(lines, "dora_series_dropped 54") || len(lines) != 3*18+1 {
 		t.Errorf("%d lines:\n%s", len(lines), strings.Join(lines, "\n"))
 	}
+}
+
+// TestACollectionIsNotSlowedByTheWindows has no patience at all: a collection
+// shows the figures there are, and one soon after it the new ones.
+func TestACollectionIsNotSlowedByTheWindows(t *testing.T) {
+	w := newWindowed(t, exporter.Options{Windows: []time.Duration{week}, WindowPatience: 1})
+	w.deploy("shop", "", "1", time.Hour)
+	if !w.has(`dora_deployments{environment="production",project_id="shop",scope="project",window="7d"} 1`) {
+		t.Fatal("the first collection does not wait: ", w.series())
+	}
+	w.deploy("shop", "", "2", time.Hour)
+	const deployments = `dora_deployments{environment="production",project_id="shop",scope="project",window="7d"} `
+	for range 1000 {
+		lines := w.series()
+		if slices.Contains(lines, deployments+"2") {
+			return
+		}
+		if !slices.Contains(lines, deployments+"1") {
+			t.Fatal("neither the old figure nor the new one: ", lines)
+		}
+	}
+	t.Error("the new figure never came")
 }
 
 func TestNoWindowsNoGauges(t *testing.T) {
