@@ -97,7 +97,7 @@ func (c *contract) check(r *http.Request, sent []byte, answer *http.Response, re
 	options := &openapi3filter.Options{
 		IncludeResponseStatus: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
 		// No decoder knows the formats of metrics, which promhttp's own tests cover.
-		ExcludeResponseBody: r.Method == http.MethodHead || answer.StatusCode == 200 && route.Path == "/metrics",
+		ExcludeResponseBody: r.Method == http.MethodHead || answer.StatusCode == http.StatusOK && route.Path == "/metrics",
 	}
 	request := &openapi3filter.RequestValidationInput{
 		Request: documented, PathParams: params, Route: route, Options: options,
