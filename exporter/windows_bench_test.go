@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func (w *windowed) fill() {
 func (w *windowed) scrape() int64 {
 	w.t.Helper()
 	answer := httptest.NewRecorder()
-	w.exporter.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	w.exporter.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	n, err := io.Copy(io.Discard, answer.Body)
 	if err != nil || answer.Code != 200 {
 		w.t.Fatal(answer.Code, err)

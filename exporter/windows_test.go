@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
@@ -80,7 +81,7 @@ func (w *windowed) deploy(project, team, id string, ago time.Duration) {
 func (w *windowed) series() (lines []string) {
 	w.t.Helper()
 	answer := httptest.NewRecorder()
-	w.exporter.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	w.exporter.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	body, err := io.ReadAll(answer.Body)
 	if err != nil || answer.Code != 200 {
 		w.t.Fatal(answer.Code, err)

@@ -335,14 +335,14 @@ func TestDoraOfRealReleases(t *testing.T) {
 			t.Fatal(err)
 		}
 		key := db.Key{Project: l.ProjectID, Environment: cmp.Or(l.Environment, "NO_ENV"), ID: l.ID}
-		switch {
-		case l.Kind == "deployment":
+		switch l.Kind {
+		case "deployment":
 			commands = append(commands, db.StartDeployment{Key: key, FirstCommitAt: l.FirstCommitAt, DeployStartAt: l.FirstCommitAt})
 			if l.DeployedAt != nil {
 				commands = append(commands, db.FinishDeployment{Ref: db.Ref{ID: key.ID, Project: key.Project, Environment: key.Environment}, DeployedAt: *l.DeployedAt})
 				leads[l.ProjectID] = append(leads[l.ProjectID], l.DeployedAt.Sub(l.FirstCommitAt).Seconds())
 			}
-		case l.Kind == "incident":
+		case "incident":
 			open := db.OpenIncident{Key: key, DeploymentID: l.DeploymentID, StartedAt: l.StartedAt}
 			if l.RestoredAt != nil {
 				open.RestoredAt = *l.RestoredAt

@@ -108,7 +108,7 @@ func (a *api) view(r *http.Request, q db.DoraQuery, b db.Bands) (pageView, error
 	ctx := r.Context()
 	view := pageView{
 		Title: "em-metrics: " + whose(q.DoraFilter), Whose: whose(q.DoraFilter), Query: encoded(pageQuery(q, b)),
-		Docs: docs, Build: a.Build.String(), Style: template.CSS(pageCSS), Now: a.Store.Now().In(q.Location), //nolint:gosec // Our own file.
+		Docs: docs, Build: a.Build.String(), Style: template.CSS(pageCSS), Now: a.Store.Now().In(q.Location),
 		BandsReport: b.Report, BandsSource: b.Source,
 		Window: fmt.Sprintf("%s to %s (%s)", q.From.In(q.Location).Format("2 January 2006, 15:04"),
 			q.To.In(q.Location).Format("2 January 2006, 15:04"), q.Location),
@@ -245,7 +245,7 @@ func pageQuery(q db.DoraQuery, b db.Bands) url.Values {
 
 // encoded marks parameters as safe in an address, where the template would
 // escape them a second time.
-func encoded(values url.Values) template.URL { return template.URL(values.Encode()) } //nolint:gosec // It is escaped.
+func encoded(values url.Values) template.URL { return template.URL(values.Encode()) }
 
 func pageInterval(length time.Duration) db.Interval {
 	switch days := length.Hours() / 24; {
