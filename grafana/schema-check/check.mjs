@@ -103,11 +103,13 @@ function houseErrors(dashboard, uids) {
     const refs = panel.targets.map((t) => t.refId);
     if (new Set(refs).size !== refs.length) bad(panel, "two queries have the same refId");
     const { defaults, overrides } = panel.fieldConfig;
-    if (defaults.noValue === undefined) bad(panel, "it does not say what to show when there is no data");
+    if (!panel.title) bad(panel, "it has no title");
+    if (!defaults.noValue) bad(panel, "it does not say what to show when there is no data");
     if (defaults.noValue === "0") bad(panel, "no data is shown as 0");
     const unit = panel.type === "heatmap" ? panel.options.yAxis.unit : defaults.unit;
     const decimals = panel.type === "heatmap" ? panel.options.yAxis.decimals : defaults.decimals;
     if (!unit) bad(panel, "it has no unit");
+    if (/"suffix: /.test(JSON.stringify(panel))) bad(panel, "Grafana puts the space before a suffix itself");
     if (decimals === undefined && panel.type !== "table") bad(panel, "it does not say how many decimals");
     for (const override of overrides) {
       if (override.matcher.id === "byFrameRefID" && !refs.includes(override.matcher.options)) {
