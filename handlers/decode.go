@@ -9,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -79,8 +78,9 @@ func decodeJSON(body []byte, dest any) error {
 		return badRequest(fieldError{"body", "begins with a byte order mark: send UTF-8 without one"})
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(dest); err != nil {
-		return badRequest(explainJSON(err))
+		return badRequest(explainJSON(err, dest))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return badRequest(fieldError{"body", "has something after the JSON object: send one object"})
@@ -88,30 +88,29 @@ func decodeJSON(body []byte, dest any) error {
 	if body = bytes.TrimSpace(body); body[0] != '{' {
 		return badRequest(fieldError{"body", fmt.Sprintf("is %s: send a JSON object", body)}) // it is null
 	}
-	return checkKeys(body, fieldNames(dest))
+	return checkKeys(body, dest)
 }
 
 // checkKeys refuses a key that is not the exact name of a field or is there
 // twice. For encoding/json "ID" is "id", and of two the last one counts.
-func checkKeys(body []byte, known []string) error {
-	var f fields
-	err := eachKey(body, func(key string, repeated bool) error {
+func checkKeys(body []byte, dest any) error {
+	return eachKey(body, func(key string, repeated bool) error {
 		switch {
-		case !slices.Contains(known, key):
-			f.add(key, "is not a field of this request: it has %s", strings.Join(known, ", "))
+		case strings.ContainsFunc(key, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }):
+			return badRequest(unknownField(key, dest))
 		case repeated:
-			f.add(key, "is there twice: send it once")
+			return badRequest(fieldError{key, "is there twice: send it once"})
 		}
-		return f.err()
+		return nil
 	})
-	if err != nil && f.errs == nil {
-		return badRequest(explainJSON(err))
-	}
-	return err
+}
+
+func unknownField(name string, dest any) fieldError {
+	return fieldError{name, "is not a field of this request: it has " + strings.Join(fieldNames(dest), ", ")}
 }
 
 // explainJSON says in a client's words what encoding/json did not like.
-func explainJSON(err error) fieldError {
+func explainJSON(err error, dest any) fieldError {
 	var wrongType *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {
@@ -124,6 +123,9 @@ func explainJSON(err error) fieldError {
 		return fieldError{"body", fmt.Sprintf("is not JSON: %v (byte %d)", syntax, syntax.Offset)}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fieldError{"body", "is not complete: the JSON object does not end"}
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return unknownField(strings.Trim(name, `"`), dest)
 	}
 	return fieldError{"body", "is not what is expected here: send a JSON object"}
 }

@@ -4,57 +4,88 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 )
 
-// eachKey calls visit with every key of every object of a well-formed JSON
-// text, as a path such as "teams.blue.users[0].email", and with whether its
-// object had that key before, of which encoding/json says nothing. An error of
-// visit ends the walk.
-func eachKey(text []byte, visit func(path string, repeated bool) error) error {
-	return walkKeys(json.NewDecoder(bytes.NewReader(text)), "", visit)
-}
+// keyVisitor is told the path of a key, such as "teams.blue.users[0].email",
+// and whether its object had that key before. An error ends the walk.
+type keyVisitor func(path string, repeated bool) error
 
-func walkKeys(d *json.Decoder, path string, visit func(string, bool) error) error {
-	token, err := d.Token()
-	if err != nil {
-		return err
-	}
-	switch token {
-	case json.Delim('{'):
-		err = walkObject(d, path, visit)
-	case json.Delim('['):
-		for i := 0; d.More() && err == nil; i++ {
-			err = walkKeys(d, fmt.Sprintf("%s[%d]", path, i), visit)
-		}
-	default:
-		return nil
-	}
-	if err == nil {
-		_, err = d.Token() // the end of the object or the list
-	}
+// eachKey visits every key of every object of a JSON text, which must be well
+// formed. It tells what encoding/json passes over: of a key that is there
+// twice the last one counts.
+func eachKey(text []byte, visit keyVisitor) error {
+	_, err := walkValue(text, "", visit)
 	return err
 }
 
-func walkObject(d *json.Decoder, path string, visit func(string, bool) error) error {
+// walkValue walks the value that the text begins with and returns what follows.
+func walkValue(text []byte, path string, visit keyVisitor) (rest []byte, err error) {
+	text = skipSpace(text)
+	switch text[0] {
+	case '{':
+		return walkObject(text[1:], path, visit)
+	case '[':
+		return walkList(text[1:], path, visit)
+	case '"':
+		return text[stringLength(text):], nil
+	}
+	return text[len(text)-len(bytes.TrimLeft(text, "+-.0123456789Eaeflnrstu")):], nil
+}
+
+func walkObject(text []byte, path string, visit keyVisitor) (rest []byte, err error) {
 	if path != "" {
 		path += "."
 	}
-	seen := map[string]bool{}
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return err
+	var seen []string
+	for text = skipSpace(text); text[0] != '}'; text = skipComma(text) {
+		n := stringLength(text)
+		key := string(text[1 : n-1])
+		if strings.Contains(key, `\`) {
+			if err := json.Unmarshal(text[:n], &key); err != nil {
+				return nil, err
+			}
 		}
-		key, _ := token.(string) // as every key of a well-formed object is
-		if err := visit(path+key, seen[key]); err != nil {
-			return err
+		if err := visit(path+key, slices.Contains(seen, key)); err != nil {
+			return nil, err
 		}
-		seen[key] = true
-		if err := walkKeys(d, path+key, visit); err != nil {
-			return err
+		seen = append(seen, key)
+		afterColon := skipSpace(text[n:])[1:]
+		if text, err = walkValue(afterColon, path+key, visit); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return text[1:], nil
+}
+
+func walkList(text []byte, path string, visit keyVisitor) (rest []byte, err error) {
+	text = skipSpace(text)
+	for i := 0; text[0] != ']'; i++ {
+		if text, err = walkValue(text, fmt.Sprintf("%s[%d]", path, i), visit); err != nil {
+			return nil, err
+		}
+		text = skipComma(text)
+	}
+	return text[1:], nil
+}
+
+func skipSpace(text []byte) []byte { return bytes.TrimLeft(text, " \t\r\n") }
+
+// skipComma goes on to the next value, or to the end of the object or list.
+func skipComma(text []byte) []byte { return skipSpace(bytes.TrimPrefix(skipSpace(text), []byte(","))) }
+
+// stringLength is the length of the string that the text begins with, with its
+// quotes.
+func stringLength(text []byte) int {
+	for i := 1; ; i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
 }
 
 // article names, with its article, a type of JSON or the one that a kind of Go
