@@ -44,7 +44,7 @@ func BenchmarkDo(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer f.Close() //nolint:errcheck // The file is thrown away.
+		defer f.Close()
 		page := make([]byte, 4096)
 		share(b, 1, func(int64) error {
 			if _, err := f.Write(page); err != nil {

@@ -63,7 +63,7 @@ func lines(t *testing.T, conn *sql.Conn, query string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rows.Close() //nolint:errcheck // Err, below, reports what went wrong.
+	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func or(dates ...time.Time) time.Time {
 	return dates[i]
 }
 
-func differ(a, b time.Time) bool { return !a.IsZero() && !b.IsZero() && a != b }
+func differ(a, b time.Time) bool { return !a.IsZero() && !b.IsZero() && !a.Equal(b) }
 
 func fits(k Key, r Ref) bool {
 	return k.ID == r.ID && (r.Project == "" || k.Project == r.Project) && (r.Environment == "" || k.Environment == r.Environment)
@@ -141,7 +141,7 @@ func (m *model) start(c StartDeployment) (Code, bool) {
 		return Conflict, false
 	}
 	switch {
-	case c.DeployedAt.IsZero() || c.DeployedAt == d.planned || c.DeployedAt == d.deployed:
+	case c.DeployedAt.IsZero() || c.DeployedAt.Equal(d.planned) || c.DeployedAt.Equal(d.deployed):
 	case !d.planned.IsZero() || !d.deployed.IsZero():
 		return Conflict, false
 	case !m.possible(d.first, d.start, c.DeployedAt):
@@ -272,7 +272,7 @@ func (m *model) recall(c OpenIncident) (*modelIncident, Code) {
 		case i.Project != c.Project || i.number == 0:
 		case c.IdempotencyKey != "" && i.idempotencyKey == c.IdempotencyKey:
 			return i, fine
-		case c.IdempotencyKey == "" && !c.StartedAt.IsZero() && i.start == c.StartedAt &&
+		case c.IdempotencyKey == "" && !c.StartedAt.IsZero() && i.start.Equal(c.StartedAt) &&
 			i.Environment == c.Environment && i.deployment == c.DeploymentID:
 			return i, fine
 		}
