@@ -72,6 +72,7 @@ type fold struct {
 	byKind map[db.Kind][]adder
 	adders []adder
 	events metric.Int64Counter
+	ofKind map[db.Kind]metric.AddOption // the attribute of events, made once
 
 	turn     chan struct{} // held by whoever applies events
 	complete atomic.Bool   // every event that was stored at the start has been applied
@@ -89,7 +90,7 @@ type fold struct {
 func newFold(store *db.Store, limit int, logger *slog.Logger) *fold {
 	return &fold{
 		store: store, logger: logger, limit: limit,
-		byKind: map[db.Kind][]adder{}, turn: make(chan struct{}, 1), sets: map[labels]*labelSet{},
+		byKind: map[db.Kind][]adder{}, ofKind: map[db.Kind]metric.AddOption{}, turn: make(chan struct{}, 1), sets: map[labels]*labelSet{},
 	}
 }
 
@@ -140,10 +141,20 @@ func (f *fold) apply(ctx context.Context, e db.Event) {
 			f.begin(set, a.name, e.RecordedAt)
 		}
 	}
-	f.events.Add(ctx, 1, metric.WithAttributes(attribute.String("kind", string(e.Kind))))
+	f.count(ctx, e.Kind)
 	f.mu.Lock()
 	f.seq, f.last = e.Seq, e.RecordedAt
 	f.mu.Unlock()
+}
+
+// count counts the event under its kind.
+func (f *fold) count(ctx context.Context, kind db.Kind) {
+	option, made := f.ofKind[kind]
+	if !made {
+		option = metric.WithAttributeSet(attribute.NewSet(attribute.String("kind", string(kind))))
+		f.ofKind[kind] = option
+	}
+	f.events.Add(ctx, 1, option)
 }
 
 // begin notes when a series began.

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/exporter"
+)
+
+// BenchmarkStart measures how long the real program takes from its start to
+// its first answer of /metrics with a million events stored.
+//
+//	go test -run '^$' -bench 'Start|Idle' -benchtime 3x ./cmd/em-metrics
+func BenchmarkStart(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "million.db")
+	fillStore(b, path, 1_000_000, 100)
+	i := startInstance(b, "SQLITE_DB="+path)
+	i.signal(syscall.SIGTERM)
+	var took time.Duration
+	for b.Loop() {
+		start := time.Now()
+		i.start()
+		i.metrics()
+		took += time.Since(start)
+		i.signal(syscall.SIGTERM)
+	}
+	b.ReportMetric(took.Seconds()/float64(b.N), "s/start")
+}
+
+// BenchmarkIdle reports the resident memory of the real program after its
+// start and a first request and scrape.
+func BenchmarkIdle(b *testing.B) {
+	var resident float64
+	for b.Loop() {
+		i := startInstance(b)
+		i.mustPost("/deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`)
+		i.metrics()
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.cmd.Process.Pid))
+		if err != nil {
+			b.Skip("only Linux tells the memory of a process in /proc")
+		}
+		_, after, _ := strings.Cut(string(status), "VmRSS:")
+		kib, err := strconv.ParseFloat(strings.Fields(after)[0], 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		resident += kib / 1024
+		i.signal(syscall.SIGTERM)
+	}
+	b.ReportMetric(resident/float64(b.N), "MiB-resident")
+}
+
+// fillStore writes events as the store would, in one statement.
+func fillStore(b *testing.B, path string, events, projects int) {
+	b.Helper()
+	store, err := db.Open(context.Background(), path, db.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		b.Fatal(err)
+	}
+	pool, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer pool.Close()
+	_, err = pool.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+		INSERT INTO events (kind, project_id, environment, subject_id, occurred_at, recorded_at, lead_time_ms, deployment_duration_ms)
+		SELECT 'deployment_deployed', 'project-' || (i % ?2), 'production', 'd' || i, 1760000000000 + i, 1760000000000 + i,
+		       (i * 7919) % 864000000, (i * 104729) % 3600000 FROM n`, events, projects)
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkScrape compares /metrics with 1,000 label sets of all instruments
+// with the same series in plain vectors of client_golang.
+//
+//	go test -run '^$' -bench Scrape ./cmd/em-metrics
+func BenchmarkScrape(b *testing.B) {
+	const sets = 1000
+	b.Run("em-metrics", func(b *testing.B) { scrape(b, ourScrape(b, sets)) })
+	b.Run("client_golang", func(b *testing.B) { scrape(b, plainScrape(sets)) })
+}
+
+func scrape(b *testing.B, handler http.Handler) {
+	b.Helper()
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	transport := &http.Transport{DisableCompression: true}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	var size int64
+	for b.Loop() {
+		response, err := client.Get(server.URL)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if size, err = io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
+			b.Fatal(response.Status, err)
+		}
+		_ = response.Body.Close()
+	}
+	b.ReportMetric(float64(size)/1e6, "MB/scrape")
+}
+
+func ourScrape(b *testing.B, sets int) http.Handler {
+	b.Helper()
+	store, err := db.Open(context.Background(), filepath.Join(b.TempDir(), "scrape.db"), db.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = store.Close() })
+	e, err := exporter.New(context.Background(), store, exporter.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	at := time.Now().Add(-time.Hour)
+	for n := range sets {
+		key := db.Key{Project: fmt.Sprintf("project-%04d", n), Environment: "production", ID: "1"}
+		_, err := store.Do(context.Background(),
+			db.StartDeployment{Key: key, FirstCommitAt: at, DeployStartAt: at},
+			db.FinishDeployment{Ref: db.Ref{ID: "1", Project: key.Project}, DeployedAt: at.Add(time.Minute)},
+			db.OpenIncident{Key: key, DeploymentID: "1", StartedAt: at.Add(2 * time.Minute), FinishedAt: at.Add(time.Hour / 2)})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := e.CatchUp(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	return e.Handler()
+}
+
+// plainScrape has the same counters and histograms, with as many buckets.
+func plainScrape(sets int) http.Handler {
+	registry := prometheus.NewRegistry()
+	labels := []string{"environment", "project_id"}
+	for c := range 6 {
+		vector := prometheus.NewCounterVec(prometheus.CounterOpts{Name: fmt.Sprintf("counter_%d_total", c), Help: "A counter."}, labels)
+		registry.MustRegister(vector)
+		for n := range sets {
+			vector.WithLabelValues("production", fmt.Sprintf("project-%04d", n)).Inc()
+		}
+	}
+	for h, buckets := range []int{31, 23, 31, 31} {
+		vector := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: fmt.Sprintf("histogram_%d_seconds", h), Help: "A histogram.",
+			Buckets: prometheus.ExponentialBuckets(1, 1.5, buckets),
+		}, labels)
+		registry.MustRegister(vector)
+		for n := range sets {
+			vector.WithLabelValues("production", fmt.Sprintf("project-%04d", n)).Observe(float64(n))
+		}
+	}
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true, Registry: registry})
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/exporter"
+	"github.com/em-metrics/em-metrics/handlers"
+)
+
+// BenchmarkPost compares, in one run, durable POST /deployments over HTTP with
+// what bounds it: a handler that only decodes, one commit for each request, and
+// the bare sync of the disk.
+//
+//	go test -run '^$' -bench Post -benchtime 20000x ./cmd/em-metrics
+func BenchmarkPost(b *testing.B) {
+	for _, connections := range []int{1, 16, 64} {
+		for _, way := range []struct {
+			name    string
+			handler func(*testing.B) http.Handler
+		}{
+			{"noop", noop}, {"durable", durable}, {"naive", naive},
+		} {
+			b.Run(fmt.Sprintf("%s/connections=%d", way.name, connections), func(b *testing.B) {
+				server := httptest.NewServer(way.handler(b))
+				defer server.Close()
+				load(b, server.Listener.Addr().String(), connections)
+			})
+		}
+	}
+	b.Run("fdatasync", benchmarkSync)
+}
+
+// noop decodes a request as the API does and answers as much.
+func noop(*testing.B) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var request handlers.DeploymentRequest
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"id": request.ID, "project_id": request.ProjectID, "environment": "NO_ENV", "team_id": nil,
+			"first_commit_at": request.FirstCommitAt, "deploy_start_at": request.FirstCommitAt, "deployed_at": nil, "rework": false,
+		})
+	})
+}
+
+// durable is the service as it is, with its request log.
+func durable(b *testing.B) http.Handler {
+	store, err := db.Open(context.Background(), filepath.Join(b.TempDir(), "bench.db"), db.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = store.Close() })
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	metrics, err := exporter.New(context.Background(), store, exporter.Options{Logger: logger})
+	if err != nil {
+		b.Fatal(err)
+	}
+	api, err := handlers.New(handlers.Options{
+		Store: store, Meter: metrics.Meter(), Auth: handlers.Auth{Disabled: true}, Logger: logger,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return api
+}
+
+// naive commits each request by itself, from a pool of connections.
+func naive(b *testing.B) http.Handler {
+	query := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
+	pool, err := sql.Open("sqlite", "file:"+filepath.Join(b.TempDir(), "naive.db")+"?"+query.Encode())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = pool.Close() })
+	_, err = pool.Exec(`CREATE TABLE deployments (id TEXT, project_id TEXT, first_commit_at INTEGER, PRIMARY KEY (id, project_id));
+		CREATE TABLE events (seq INTEGER PRIMARY KEY, kind TEXT, project_id TEXT, subject_id TEXT)`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	next := noop(b)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var request handlers.DeploymentRequest
+		_ = json.Unmarshal(body, &request)
+		tx, err := pool.Begin()
+		if err == nil {
+			_, err = tx.Exec("INSERT INTO deployments VALUES (?, ?, ?)", *request.ID, *request.ProjectID, time.Now().UnixMilli())
+		}
+		if err == nil {
+			_, err = tx.Exec("INSERT INTO events (kind, project_id, subject_id) VALUES (?, ?, ?)", "started", *request.ProjectID, *request.ID)
+		}
+		if err == nil {
+			err = tx.Commit()
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ids are unique over all benchmarks.
+var ids atomic.Int64
+
+// load sends b.N requests over so many connections and reports how many a
+// second there were and how long all but one in a hundred took.
+func load(b *testing.B, address string, connections int) {
+	b.Helper()
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	times := make([][]time.Duration, connections)
+	var clients sync.WaitGroup
+	b.ResetTimer()
+	start := time.Now()
+	for c := range connections {
+		clients.Go(func() {
+			connection, err := net.Dial("tcp", address)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer connection.Close()
+			answers := bufio.NewReader(connection)
+			for left.Add(-1) >= 0 {
+				sent := time.Now()
+				if err := exchange(connection, answers); err != nil {
+					b.Error(err)
+					return
+				}
+				times[c] = append(times[c], time.Since(sent))
+			}
+		})
+	}
+	clients.Wait()
+	took := time.Since(start)
+	b.StopTimer()
+	all := slices.Concat(times...)
+	slices.Sort(all)
+	b.ReportMetric(float64(len(all))/took.Seconds(), "req/s")
+	b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
+}
+
+// exchange sends a request and reads its answer with as little work as can be,
+// so that the server has the machine.
+func exchange(connection io.Writer, answers *bufio.Reader) error {
+	body := fmt.Sprintf(`{"id": "%012d", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`, ids.Add(1))
+	_, err := fmt.Fprintf(connection, "POST /deployments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
+		"Content-Length: %d\r\n\r\n%s", len(body), body)
+	if err != nil {
+		return err
+	}
+	status, err := answers.ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(status, "HTTP/1.1 201") {
+		return fmt.Errorf("answered %q", status)
+	}
+	length := 0
+	for {
+		line, err := answers.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		if line == "\r\n" {
+			_, err = answers.Discard(length)
+			return err
+		}
+		if value, ok := strings.CutPrefix(line, "Content-Length: "); ok {
+			if length, err = strconv.Atoi(strings.TrimSpace(value)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// benchmarkSync appends a page and waits until it is on disk.
+func benchmarkSync(b *testing.B) {
+	file, err := os.Create(filepath.Join(b.TempDir(), "sync"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	page := make([]byte, 4096)
+	for b.Loop() {
+		if _, err := file.Write(page); err != nil {
+			b.Fatal(err)
+		}
+		if err := syncData(file); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "syncs/s")
+}
