@@ -37,9 +37,9 @@ func at(now time.Time) func() time.Time { return func() time.Time { return now }
 // compares every field of every group and interval with a naive computation
 // over the same history.
 func TestDoraEqualsBruteForce(t *testing.T) {
-	rounds := 2000
+	rounds := bruteForceRounds
 	if testing.Short() {
-		rounds = 300
+		rounds = min(rounds, 300)
 	}
 	s := openAt(t, at(doraNow))
 	wipe := wiper(t, s.Path())
