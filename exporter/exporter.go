@@ -87,6 +87,7 @@ func New(ctx context.Context, store *db.Store, o Options) (*Exporter, error) {
 	e := &Exporter{
 		store: store, logger: o.Logger, hold: o.SeriesHold,
 		fold: newFold(store, o.LabelSetLimit, o.Logger), registry: prometheus.NewRegistry(),
+		windows: newWindows(store, o),
 	}
 	e.registry.MustRegister(
 		collectors.NewGoCollector(),
@@ -100,9 +101,6 @@ func New(ctx context.Context, store *db.Store, o Options) (*Exporter, error) {
 		return nil, fmt.Errorf("make the exporter: %w", err)
 	}
 	if err := e.observe(o); err != nil {
-		return nil, fmt.Errorf("make the exporter: %w", err)
-	}
-	if err := e.observeWindows(o); err != nil {
 		return nil, fmt.Errorf("make the exporter: %w", err)
 	}
 	return e, nil
@@ -132,11 +130,14 @@ func (e *Exporter) connect(ctx context.Context, o Options) error {
 			return fmt.Errorf("make the push to the collector: %w", err)
 		}
 		push = &countingExporter{Exporter: newHeldExporter(push, e.fold, e.hold), failures: &e.pushFailures}
-		var interval []sdkmetric.PeriodicReaderOption
+		var reader []sdkmetric.PeriodicReaderOption
 		if o.PushInterval > 0 {
-			interval = append(interval, sdkmetric.WithInterval(o.PushInterval))
+			reader = append(reader, sdkmetric.WithInterval(o.PushInterval))
 		}
-		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(push, interval...)))
+		if e.windows != nil {
+			reader = append(reader, sdkmetric.WithProducer(e.windows))
+		}
+		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(push, reader...)))
 	}
 	e.provider = sdkmetric.NewMeterProvider(options...)
 	return nil

@@ -15,7 +15,7 @@ import (
 // A scraper sees a young series at zero for the hold; anybody else, such as a
 // person with curl, sees the values as they are.
 func (e *Exporter) Handler() http.Handler {
-	declaring := &declaringGatherer{Gatherer: e.registry, fold: e.fold}
+	declaring := &declaringGatherer{Gatherer: &windowsGatherer{e.registry, e.windows}, fold: e.fold}
 	straight := e.handlerFor(declaring)
 	held := e.handlerFor(newHeldGatherer(declaring, e.fold, e.hold))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

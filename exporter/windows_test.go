@@ -8,10 +8,14 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/exporter"
@@ -235,6 +239,67 @@ func TestACollectionIsNotSlowedByTheWindows(t *testing.T) {
 		}
 	}
 	t.Error("the new figure never came")
+}
+
+// TestWindowsArePushedAsTheyAreScraped receives a push and compares its points
+// with the lines of /metrics, name by name and label by label.
+func TestWindowsArePushedAsTheyAreScraped(t *testing.T) {
+	received := make(chan *collector.ExportMetricsServiceRequest, 8)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		var request collector.ExportMetricsServiceRequest
+		if err := proto.Unmarshal(body, &request); err != nil {
+			t.Error(err)
+		}
+		received <- &request
+	}))
+	t.Cleanup(server.Close)
+	w := newWindowed(t, exporter.Options{
+		Windows: []time.Duration{week, month}, CollectorURL: server.URL, PushInterval: time.Hour,
+	})
+	w.deploy("shop", "blue", "1", time.Hour)
+	w.deploy("api", "", "1", 20*24*time.Hour)
+	if err := w.exporter.ForceFlush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var pushed []string
+	for _, resource := range (<-received).GetResourceMetrics() {
+		for _, scope := range resource.GetScopeMetrics() {
+			for _, m := range scope.GetMetrics() {
+				name := m.GetName()
+				if !strings.HasPrefix(name, "dora_") {
+					continue
+				}
+				if m.GetUnit() == "s" {
+					name += "_seconds"
+				}
+				for _, p := range m.GetGauge().GetDataPoints() {
+					if p.GetTimeUnixNano() != uint64(noon.UnixNano()) {
+						t.Errorf("%s is of %d, not of the push", name, p.GetTimeUnixNano())
+					}
+					var labels []string
+					for _, a := range p.GetAttributes() {
+						labels = append(labels, fmt.Sprintf("%s=%q", a.GetKey(), a.GetValue().GetStringValue()))
+					}
+					slices.Sort(labels)
+					line := name
+					if len(labels) > 0 {
+						line += "{" + strings.Join(labels, ",") + "}"
+					}
+					pushed = append(pushed, fmt.Sprintf("%s %s", line, strconv.FormatFloat(p.GetAsDouble(), 'g', -1, 64)))
+				}
+			}
+		}
+	}
+	scraped := w.series()
+	slices.Sort(scraped)
+	slices.Sort(pushed)
+	if len(scraped) < 50 || !slices.Equal(scraped, pushed) {
+		t.Errorf("scraped\n%s\npushed\n%s", strings.Join(scraped, "\n"), strings.Join(pushed, "\n"))
+	}
 }
 
 func TestNoWindowsNoGauges(t *testing.T) {
