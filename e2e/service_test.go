@@ -138,7 +138,7 @@ func (s *service) metrics() map[string]float64 {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it was only read
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		s.t.Fatalf("GET /metrics: %s", response.Status)
 	}
@@ -211,7 +211,7 @@ func startProgram(t *testing.T, name string, args, env []string) *program {
 }
 
 func (p *program) read(output *os.File) {
-	defer output.Close() //nolint:errcheck // it was only read
+	defer output.Close()
 	scanner := bufio.NewScanner(output)
 	for scanner.Scan() {
 		p.mu.Lock()
