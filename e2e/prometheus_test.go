@@ -20,6 +20,7 @@ import (
 // server is a running Prometheus.
 type server struct {
 	t       *testing.T
+	program *program
 	api     prometheus.API
 	address string
 }
@@ -29,11 +30,17 @@ var prometheusListening = regexp.MustCompile(`msg="Listening on".* address=(127\
 // startPrometheus starts a real Prometheus, which must be on the path.
 func startPrometheus(t *testing.T, config string, args ...string) *server {
 	t.Helper()
+	return startPrometheusIn(t, t.TempDir(), config, args...)
+}
+
+// startPrometheusIn starts one that keeps its data in the folder data of dir,
+// where there may be some.
+func startPrometheusIn(t *testing.T, dir, config string, args ...string) *server {
+	t.Helper()
 	path, err := exec.LookPath("prometheus")
 	if err != nil {
 		t.Fatalf("Prometheus 3 is needed: %v (.ci/watch builds it)", err)
 	}
-	dir := t.TempDir()
 	file := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -42,7 +49,7 @@ func startPrometheus(t *testing.T, config string, args ...string) *server {
 		"--config.file=" + file, "--storage.tsdb.path=" + filepath.Join(dir, "data"),
 		"--web.listen-address=127.0.0.1:0",
 	}, args...), os.Environ())
-	s := &server{t: t, address: program.waitFor(prometheusListening)}
+	s := &server{t: t, program: program, address: program.waitFor(prometheusListening)}
 	client, err := api.NewClient(api.Config{Address: "http://" + s.address})
 	if err != nil {
 		t.Fatal(err)
