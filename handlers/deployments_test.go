@@ -64,6 +64,29 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
+			name: "a run that deployed to staging then deploys to production",
+			steps: []step{
+				{request: "POST /deployments/1/deployed", body: `{"create_if_not_exists": true, "project_id": "shop", "environment": "staging", "first_commit_at": "@10:00"}`,
+					want: "201 shop/staging/1 commit 10:00 deployed 12:00"},
+				{request: "POST /deployments/1/deployed", body: `{"create_if_not_exists": true, "project_id": "shop", "first_commit_at": "@10:00"}`,
+					want: "201 shop/production/1 commit 10:00 deployed 12:00"},
+			},
+			events: []string{
+				"deployment_started shop/staging/1 at 12:00:00",
+				"deployment_deployed shop/staging/1 at 12:00:00",
+				"deployment_started shop/production/1 at 12:00:00",
+				"deployment_deployed shop/production/1 at 12:00:00",
+			},
+			metrics: []string{
+				"deployment_frequency shop/production 1",
+				"deployment_frequency shop/staging 1",
+				"deployment_started shop/production 1",
+				"deployment_started shop/staging 1",
+				"lead_time_for_changes shop/production 1 7200",
+				"lead_time_for_changes shop/staging 1 7200",
+			},
+		},
+		{
 			name: "the date of the end is told at the start",
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00", "deployed_at": "@11:20"}`,

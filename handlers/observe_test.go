@@ -16,8 +16,9 @@ func withPanic(begins string, cause any) func(*setup) {
 	return func(o *setup) {
 		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain")
-			w.Header().Set("Content-Length", "1000")
-			if begins != "" {
+			if begins == "" {
+				w.Header().Set("Content-Length", "1000")
+			} else {
 				_, _ = io.WriteString(w, begins)
 				_ = http.NewResponseController(w).Flush()
 			}

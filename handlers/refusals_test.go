@@ -2,6 +2,8 @@ package handlers_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 )
@@ -205,4 +207,27 @@ func TestAMethodThatIsNotThereIsAnsweredWithThoseThatAre(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", request, got, want)
 		}
 	}
+}
+
+// TestABodyThatBreaksOffStoresNothing has a client die in the middle of its
+// request, which is well-formed JSON so far.
+func TestABodyThatBreaksOffStoresNothing(t *testing.T) {
+	s := start(t)
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	_, err = io.WriteString(connection, "POST /incidents HTTP/1.1\r\nHost: em-metrics\r\nContent-Length: 100\r\n\r\n"+`{"project_id": "shop"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := connection.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	received, err := io.ReadAll(connection)
+	if err != nil || !strings.HasPrefix(string(received), "HTTP/1.1 400 ") || !strings.Contains(string(received), "ended before all of it had arrived") {
+		t.Errorf("%v: %s", err, received)
+	}
+	compare(t, "events", s.events(), nil)
 }

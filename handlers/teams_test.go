@@ -120,6 +120,10 @@ func TestTheTeamOfADeploymentStays(t *testing.T) {
 					want: "201 new/production/1 commit 10:00 start 12:00"},
 				{request: "POST /deployments/1/deployed", body: `{"username": "bob"}`,
 					want: "200 new/production/1 of red commit 10:00 start 12:00 deployed 12:00"},
+				{request: "POST /deployments", body: `{"id": "2", "project_id": "new", "first_commit_at": "@10:00"}`, once: true,
+					want: "201 new/production/2 commit 10:00 start 12:00"},
+				{request: "POST /deployments", body: `{"id": "2", "project_id": "new", "first_commit_at": "@10:00", "user": "tom"}`,
+					want: "200 new/production/2 of grey commit 10:00 start 12:00"},
 				{request: "POST /incidents", body: `{"id": "1", "project_id": "new"}`, once: true,
 					want: "201 new/production/1 started 12:00"},
 				{request: "POST /incidents/1/restored", body: `{"user": "tom"}`,
@@ -130,6 +134,7 @@ func TestTheTeamOfADeploymentStays(t *testing.T) {
 			events: []string{
 				"deployment_started new/production/1 at 12:00:00",
 				"deployment_deployed new/production/1 of red at 12:00:00",
+				"deployment_started new/production/2 at 12:00:00",
 				"incident_started new/production/1 at 12:00:00",
 				"incident_restored new/production/1 of grey at 12:00:00",
 				"incident_finished new/production/1 of grey at 12:00:00",
@@ -137,7 +142,7 @@ func TestTheTeamOfADeploymentStays(t *testing.T) {
 			metrics: []string{
 				"deployment_duration new/production of red 1 0",
 				"deployment_frequency new/production of red 1",
-				"deployment_started new/production 1",
+				"deployment_started new/production 2",
 				"incident_count new/production 1",
 				"incident_finished new/production of grey 1",
 				"incident_restored new/production of grey 1",
