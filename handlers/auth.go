@@ -80,16 +80,19 @@ func (a Auth) verify(r *http.Request) error {
 		fieldError{"Authorization", "is not a credential of this service"})
 }
 
+// unauthorized says which credentials are accepted.
 func (a Auth) unauthorized() error {
-	p := newProblem(http.StatusUnauthorized, "unauthorized", "A credential is required", "",
-		fieldError{"Authorization", "is required: Bearer <token>, Token <token>, or Basic"})
-	var challenges []string
+	var challenges, headers []string
 	if a.Username != "" {
 		challenges = append(challenges, `Basic realm="em-metrics", charset="UTF-8"`)
+		headers = append(headers, "Basic with a user name and a password")
 	}
 	if a.Token != "" {
 		challenges = append(challenges, `Bearer realm="em-metrics"`)
+		headers = append(headers, "Bearer <token>", "Token <token>")
 	}
+	p := newProblem(http.StatusUnauthorized, "unauthorized", "A credential is required", "",
+		fieldError{"Authorization", "is required: send " + strings.Join(headers, ", or ")})
 	p.header = map[string]string{"WWW-Authenticate": strings.Join(challenges, ", ")}
 	return p
 }

@@ -106,7 +106,7 @@ func TestEveryRouteButTheProbesAsksForACredential(t *testing.T) {
 				}
 			default:
 				want := `Basic realm="em-metrics", charset="UTF-8", Bearer realm="em-metrics"`
-				if got.String() != "401 Authorization is required: Bearer <token>, Token <token>, or Basic" ||
+				if got.String() != "401 Authorization is required: send Basic with a user name and a password, or Bearer <token>, or Token <token>" ||
 					got.header.Get("WWW-Authenticate") != want {
 					t.Errorf("%s: %s, %q", request, got, got.header.Get("WWW-Authenticate"))
 				}
@@ -123,12 +123,16 @@ func TestEveryRouteButTheProbesAsksForACredential(t *testing.T) {
 }
 
 func TestTheChallengeNamesTheSchemesInForce(t *testing.T) {
-	for want, auth := range map[string]handlers.Auth{
-		`Bearer realm="em-metrics"`:                 tokenOnly,
-		`Basic realm="em-metrics", charset="UTF-8"`: basicOnly,
+	for _, c := range []struct {
+		auth              handlers.Auth
+		challenge, answer string
+	}{
+		{tokenOnly, `Bearer realm="em-metrics"`, "401 Authorization is required: send Bearer <token>, or Token <token>"},
+		{basicOnly, `Basic realm="em-metrics", charset="UTF-8"`, "401 Authorization is required: send Basic with a user name and a password"},
 	} {
-		if got := start(t, withAuth(auth)).get("/deployments"); got.header.Get("WWW-Authenticate") != want {
-			t.Errorf("%q, want %q", got.header.Get("WWW-Authenticate"), want)
+		got := start(t, withAuth(c.auth)).get("/deployments")
+		if got.String() != c.answer || got.header.Get("WWW-Authenticate") != c.challenge {
+			t.Errorf("%s, %q", got, got.header.Get("WWW-Authenticate"))
 		}
 	}
 }

@@ -136,7 +136,14 @@ func (a *api) finishDeployment(w http.ResponseWriter, r *http.Request, p httprou
 	if err != nil {
 		return err
 	}
-	return a.do(w, r, command)
+	err = a.do(w, r, command)
+	if db.HasCode(err, db.NotFound) {
+		p := problemOf(err)
+		p.Errors = append(p.Errors, fieldError{"create_if_not_exists",
+			"is not true: send true, project_id and first_commit_at to record the deployment with this call"})
+		return p
+	}
+	return err
 }
 
 func (a *api) getDeployment(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {

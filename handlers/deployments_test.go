@@ -57,7 +57,7 @@ func TestDeployments(t *testing.T) {
 			name: "an unknown deployment is created only on demand, and only when it is told enough",
 			steps: []step{
 				{request: "POST /deployments/1/deployed", body: `{"project_id": "shop", "first_commit_at": "@10:00"}`,
-					want: `404 id "1" is not the id of a deployment in project_id "shop"`},
+					want: `404 id "1" is not the id of a deployment in project_id "shop" | create_if_not_exists is not true: send true, project_id and first_commit_at to record the deployment with this call`},
 				{request: "POST /deployments/1/deployed", body: `{"create_if_not_exists": true}`,
 					want: "400 project_id is required, because the deployment is not known yet | first_commit_at is required, because the deployment is not known yet"},
 				{request: "GET /deployments/1", want: `404 id "1" is not the id of a deployment`},

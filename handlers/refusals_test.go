@@ -138,7 +138,7 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 		{"a place where nothing is", []step{
 			{request: "POST /deployments/started/deployed?project_id=shop", want: "400 query is not read here: send its parameters as fields of the body"},
 			{request: "POST /deployments/unknown/deployed", body: `{"project_id": "shop", "environment": "staging"}`,
-				want: `404 id "unknown" is not the id of a deployment in project_id "shop" in environment "staging"`},
+				want: `404 id "unknown" is not the id of a deployment in project_id "shop" in environment "staging" | create_if_not_exists is not true: send true, project_id and first_commit_at to record the deployment with this call`},
 			{request: "POST /incidents/unknown/restored", want: `404 id "unknown" is not the id of an incident`},
 			{request: "POST /incidents", body: `{"project_id": "shop", "deployment_id": "unknown", "environment": "staging"}`,
 				want: `422 deployment_id "unknown" is not the id of a deployment in project_id "shop" in environment "staging": record the deployment first, or leave deployment_id out`},
