@@ -15,12 +15,12 @@ import (
 // SDK shows a counter at zero, but no histogram: those are added here, to both
 // outputs.
 
-// empty returns the declared label sets of which the histogram has no value.
-func (f *fold) empty(instrument string) (sets []labels) {
+// declaredSets returns the label sets of declared projects.
+func (f *fold) declaredSets() (sets []labels) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for l, set := range f.sets {
-		if _, began := set.firstOf[instrument]; set.declared && !began {
+		if set.declared {
 			sets = append(sets, l)
 		}
 	}
@@ -40,16 +40,17 @@ type declaringGatherer struct {
 // Gather gathers and adds the empty histograms.
 func (g *declaringGatherer) Gather() ([]*dto.MetricFamily, error) {
 	families, err := g.Gatherer.Gather()
+	sets := g.fold.declaredSets()
+	if len(sets) == 0 {
+		return families, err
+	}
 	for _, i := range histograms() {
-		if sets := g.fold.empty(i.name); len(sets) > 0 {
-			families = i.addEmpty(families, sets)
-		}
+		families = i.addEmpty(families, sets)
 	}
 	return families, err
 }
 
-// addEmpty adds an empty histogram for each of the label sets. One that is
-// there after all got its first event meanwhile.
+// addEmpty adds an empty histogram for each of the label sets that has none.
 func (i instrument) addEmpty(families []*dto.MetricFamily, sets []labels) []*dto.MetricFamily {
 	at, found := slices.BinarySearchFunc(families, i.prometheusName(), func(f *dto.MetricFamily, name string) int {
 		return cmp.Compare(f.GetName(), name)
@@ -86,12 +87,12 @@ func (i instrument) emptyMetric(l labels) *dto.Metric {
 // addEmptyPoints adds an empty histogram for each declared project to the
 // metrics of our scope. What the SDK will use again is copied.
 func (f *fold) addEmptyPoints(metrics []metricdata.Metrics, start, now time.Time) []metricdata.Metrics {
+	sets := f.declaredSets()
+	if len(sets) == 0 {
+		return metrics
+	}
 	metrics = slices.Clone(metrics)
 	for _, i := range histograms() {
-		sets := f.empty(i.name)
-		if len(sets) == 0 {
-			continue
-		}
 		at := slices.IndexFunc(metrics, func(m metricdata.Metrics) bool { return m.Name == i.name })
 		if at < 0 {
 			at = len(metrics)

@@ -30,6 +30,13 @@ const (
 	environmentLabel = attribute.Key("environment")
 	teamLabel        = attribute.Key("team_id")
 	overflowLabel    = attribute.Key("otel.metric.overflow")
+	kindLabel        = attribute.Key("kind")
+)
+
+// The totals of the service itself that are folded from the events too.
+const (
+	eventsName     = "em_metrics.events"
+	overflowedName = "em_metrics.label_sets.overflowed_events"
 )
 
 func (l labels) attributes() attribute.Set {
@@ -81,16 +88,19 @@ type fold struct {
 	mu         sync.RWMutex
 	seq        int64 // the last event applied
 	last       time.Time
+	kinds      map[db.Kind]time.Time // the first event of each kind
 	sets       map[labels]*labelSet
 	eventSets  int       // how many of the sets events made
 	overflowed int64     // events counted under the overflow label set
 	youngest   time.Time // when the youngest series began
+	latest     time.Time // the latest that a collection took for now
 }
 
 func newFold(store *db.Store, limit int, logger *slog.Logger) *fold {
 	return &fold{
 		store: store, logger: logger, limit: limit,
-		byKind: map[db.Kind][]adder{}, ofKind: map[db.Kind]metric.AddOption{}, turn: make(chan struct{}, 1), sets: map[labels]*labelSet{},
+		byKind: map[db.Kind][]adder{}, ofKind: map[db.Kind]metric.AddOption{}, turn: make(chan struct{}, 1),
+		kinds: map[db.Kind]time.Time{}, sets: map[labels]*labelSet{},
 	}
 }
 
@@ -104,10 +114,13 @@ func (f *fold) instrument(meter metric.Meter) (err error) {
 			f.byKind[kind] = append(f.byKind[kind], a)
 		}
 	}
-	f.events, err = meter.Int64Counter("em_metrics.events",
+	f.events, err = meter.Int64Counter(eventsName,
 		metric.WithUnit("{event}"), metric.WithDescription("Events stored, by kind."))
 	if err != nil {
-		return fmt.Errorf("make instrument em_metrics.events: %w", err)
+		return fmt.Errorf("make instrument %s: %w", eventsName, err)
+	}
+	for kind := range f.byKind {
+		f.count(context.Background(), kind, 0)
 	}
 	return nil
 }
@@ -134,27 +147,33 @@ func (f *fold) catchUp(ctx context.Context) error {
 func (f *fold) apply(ctx context.Context, e db.Event) {
 	set := f.labelSetOf(ctx, e)
 	for _, a := range f.byKind[e.Kind] {
-		if !a.event(ctx, e, set) {
+		if !a.concerns(e) {
 			continue
 		}
+		// Noted before the value changes: a collection that sees the value
+		// knows how young it is.
 		if _, known := set.firstOf[a.name]; !known {
 			f.begin(set, a.name, e.RecordedAt)
 		}
+		a.event(ctx, e, set)
 	}
-	f.count(ctx, e.Kind)
+	f.count(ctx, e.Kind, 1)
 	f.mu.Lock()
 	f.seq, f.last = e.Seq, e.RecordedAt
+	if _, known := f.kinds[e.Kind]; !known {
+		f.kinds[e.Kind] = e.RecordedAt
+	}
 	f.mu.Unlock()
 }
 
-// count counts the event under its kind.
-func (f *fold) count(ctx context.Context, kind db.Kind) {
+// count counts events under their kind.
+func (f *fold) count(ctx context.Context, kind db.Kind, n int64) {
 	option, made := f.ofKind[kind]
 	if !made {
-		option = metric.WithAttributeSet(attribute.NewSet(attribute.String("kind", string(kind))))
+		option = metric.WithAttributeSet(attribute.NewSet(kindLabel.String(string(kind))))
 		f.ofKind[kind] = option
 	}
-	f.events.Add(ctx, 1, option)
+	f.events.Add(ctx, n, option)
 }
 
 // begin notes when a series began.
@@ -237,5 +256,5 @@ type status struct {
 func (f *fold) status() status {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return status{lastEvent: f.last, labelSets: len(f.sets), overflowed: f.overflowed}
+	return status{lastEvent: f.last, labelSets: f.eventSets, overflowed: f.overflowed}
 }

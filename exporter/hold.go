@@ -1,15 +1,12 @@
 package exporter
 
 import (
-	"context"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
-	"go.opentelemetry.io/otel/attribute"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/em-metrics/em-metrics/db"
 )
 
 // A series that appears with its first event already counted is invisible to
@@ -19,6 +16,19 @@ import (
 //
 // Both outputs are wrapped: scraped families by [heldGatherer], pushed metrics
 // by [heldExporter].
+
+// clock is the time at which ages are taken. It never goes back, so that a
+// series which has been shown is not held again when the machine's clock is
+// set.
+func (f *fold) clock() time.Time {
+	now := f.store.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now.After(f.latest) {
+		f.latest = now
+	}
+	return f.latest
+}
 
 // holdable tells whether any series can be young enough to be held.
 func (f *fold) holdable(now time.Time, hold time.Duration) bool {
@@ -36,7 +46,9 @@ func (f *fold) held(instrument string, l labels, now time.Time, hold time.Durati
 		return false
 	}
 	first, known := set.firstOf[instrument]
-	return known && now.Sub(first) < hold
+	// What began far in the future was recorded by a clock that was wrong: it
+	// must not be held until that time comes.
+	return known && now.Sub(first) < hold && first.Sub(now) < hold
 }
 
 // start is when the first event of the label set was recorded. It is unknown
@@ -49,6 +61,14 @@ func (f *fold) start(l labels) (at time.Time, known bool) {
 		return time.Time{}, false
 	}
 	return set.firstEvent, true
+}
+
+// startOfKind is when the first event of the kind was recorded.
+func (f *fold) startOfKind(kind db.Kind) (at time.Time, known bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	at, known = f.kinds[kind]
+	return at, known
 }
 
 // heldGatherer is a gatherer that shows young series at zero.
@@ -72,7 +92,7 @@ func (g *heldGatherer) Gather() ([]*dto.MetricFamily, error) {
 	families, err := g.Gatherer.Gather()
 	// The clock is read after the values, so that an event which is in them is
 	// not older than it is.
-	now := g.fold.store.Now()
+	now := g.fold.clock()
 	if !g.fold.holdable(now, g.hold) {
 		return families, err
 	}
@@ -119,98 +139,4 @@ func zeroFamily(m *dto.Metric) {
 	for _, b := range h.GetBucket() {
 		b.CumulativeCount = new(uint64)
 	}
-}
-
-// heldExporter is an exporter that pushes young series at zero, and every
-// series with a start that does not move: a start that changed with each
-// restart would make a receiver count the whole total again.
-type heldExporter struct {
-	sdkmetric.Exporter
-	fold    *fold
-	hold    time.Duration
-	names   map[string]bool
-	started time.Time // of this process, for series without an event
-}
-
-func newHeldExporter(e sdkmetric.Exporter, f *fold, hold time.Duration) *heldExporter {
-	names := map[string]bool{}
-	for _, i := range instruments() {
-		names[i.name] = true
-	}
-	return &heldExporter{Exporter: e, fold: f, hold: hold, names: names, started: f.store.Now()}
-}
-
-// Temporality is cumulative whatever the environment prefers: zero first, and
-// totals that survive a restart, mean nothing as differences.
-func (e *heldExporter) Temporality(sdkmetric.InstrumentKind) metricdata.Temporality {
-	return metricdata.CumulativeTemporality
-}
-
-// Export sets young series to zero and every start, adds the empty histograms
-// of declared projects, and exports.
-func (e *heldExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
-	now := e.fold.store.Now()
-	adjusted := *rm
-	adjusted.ScopeMetrics = slices.Clone(rm.ScopeMetrics)
-	for i, scope := range adjusted.ScopeMetrics {
-		if scope.Scope.Name != meterName {
-			continue
-		}
-		for _, m := range scope.Metrics {
-			if e.names[m.Name] {
-				e.adjust(m, now)
-			}
-		}
-		adjusted.ScopeMetrics[i].Metrics = e.fold.addEmptyPoints(scope.Metrics, e.started, now)
-	}
-	return e.Exporter.Export(ctx, &adjusted)
-}
-
-func (e *heldExporter) adjust(m metricdata.Metrics, now time.Time) {
-	switch data := m.Data.(type) {
-	case metricdata.Sum[int64]:
-		for i := range data.DataPoints {
-			p := &data.DataPoints[i]
-			if e.point(m.Name, p.Attributes, &p.StartTime, now) {
-				p.Value = 0
-			}
-		}
-	case metricdata.Histogram[float64]:
-		for i := range data.DataPoints {
-			p := &data.DataPoints[i]
-			if e.point(m.Name, p.Attributes, &p.StartTime, now) {
-				p.Count, p.Sum, p.BucketCounts = 0, 0, make([]uint64, len(p.BucketCounts))
-				p.Min, p.Max = metricdata.Extrema[float64]{}, metricdata.Extrema[float64]{}
-			}
-		}
-	case metricdata.ExponentialHistogram[float64]:
-		for i := range data.DataPoints {
-			p := &data.DataPoints[i]
-			if e.point(m.Name, p.Attributes, &p.StartTime, now) {
-				p.Count, p.Sum, p.ZeroCount = 0, 0, 0
-				p.PositiveBucket, p.NegativeBucket = metricdata.ExponentialBucket{}, metricdata.ExponentialBucket{}
-				p.Min, p.Max = metricdata.Extrema[float64]{}, metricdata.Extrema[float64]{}
-			}
-		}
-	}
-}
-
-// point sets the start of a data point and tells whether it is to be zero.
-func (e *heldExporter) point(name string, attributes attribute.Set, start *time.Time, now time.Time) (zero bool) {
-	l := labelsOfAttributes(attributes)
-	if at, known := e.fold.start(l); known {
-		*start = at
-	}
-	return e.fold.held(name, l, now, e.hold)
-}
-
-func labelsOfAttributes(set attribute.Set) labels {
-	if _, ok := set.Value(overflowLabel); ok {
-		return overflow
-	}
-	text := func(key attribute.Key) string {
-		v, _ := set.Value(key)
-		return v.AsString()
-	}
-	return labels{text(projectLabel), text(environmentLabel), text(teamLabel)}
 }

@@ -42,6 +42,21 @@ func TestNewSeriesIsShownAtZeroFirst(t *testing.T) {
 	r.expect("later, after a restart", true, one)
 }
 
+// A total that fell would count as a restart of the counter, and all of it
+// again.
+func TestClockThatIsSetBackHidesNothing(t *testing.T) {
+	r := newRig(t, exporter.Options{SeriesHold: time.Minute})
+	one := map[string]float64{"deployment_frequency_total" + shop: 1}
+	r.deploy("shop", "1")
+	r.advance(time.Minute)
+	r.expect("when the hold is over", true, one)
+	r.advance(-30 * time.Second)
+	r.expect("after the clock was set back", true, one)
+	r.advance(-24 * time.Hour)
+	r.restart()
+	r.expect("after a restart on a clock that is a day behind", true, one)
+}
+
 func TestHoldOfZeroHoldsNothing(t *testing.T) {
 	r := newRig(t, exporter.Options{})
 	r.deploy("shop", "1")

@@ -62,6 +62,10 @@ func (i instrument) prometheusName() string {
 	return i.name + "_total"
 }
 
+// concerns tells whether an event of the right kind adds to the instrument: to
+// a histogram only with the measure.
+func (i instrument) concerns(e db.Event) bool { return i.measure == nil || i.measure(e).Valid }
+
 // seconds are the bounds of a histogram as the SDK wants them.
 func (i instrument) seconds() []float64 {
 	bounds := make([]float64, len(i.bounds))
@@ -95,11 +99,11 @@ func minutesAndHours() []time.Duration {
 	}
 }
 
-// adder adds an event to one instrument, for the label set that the options
-// hold.
+// adder adds an event that concerns one instrument, for the label set that the
+// options hold.
 type adder struct {
 	instrument
-	event func(ctx context.Context, e db.Event, set *labelSet) (added bool)
+	event func(ctx context.Context, e db.Event, set *labelSet)
 	// zero makes the series exist without an event.
 	zero func(ctx context.Context, set *labelSet)
 }
@@ -124,11 +128,8 @@ func (i instrument) adder(meter metric.Meter) (adder, error) {
 	counter, err := meter.Int64Counter(i.name, metric.WithUnit(i.unit), metric.WithDescription(i.description))
 	return adder{
 		instrument: i,
-		event: func(ctx context.Context, _ db.Event, set *labelSet) bool {
-			counter.Add(ctx, 1, set.add...)
-			return true
-		},
-		zero: func(ctx context.Context, set *labelSet) { counter.Add(ctx, 0, set.add...) },
+		event:      func(ctx context.Context, _ db.Event, set *labelSet) { counter.Add(ctx, 1, set.add...) },
+		zero:       func(ctx context.Context, set *labelSet) { counter.Add(ctx, 0, set.add...) },
 	}, err
 }
 
@@ -137,12 +138,8 @@ func (i instrument) histogram(meter metric.Meter) (adder, error) {
 		metric.WithDescription(i.description), metric.WithExplicitBucketBoundaries(i.seconds()...))
 	return adder{
 		instrument: i,
-		event: func(ctx context.Context, e db.Event, set *labelSet) bool {
-			d := i.measure(e)
-			if d.Valid {
-				histogram.Record(ctx, d.V.Seconds(), set.record...)
-			}
-			return d.Valid
+		event: func(ctx context.Context, e db.Event, set *labelSet) {
+			histogram.Record(ctx, i.measure(e).V.Seconds(), set.record...)
 		},
 		zero: func(context.Context, *labelSet) {}, // the SDK shows no histogram at zero: see declared.go
 	}, err

@@ -72,7 +72,7 @@ func makeSelf(meter metric.Meter) (s self, err error) {
 	s.storeAvailable = gauge("em_metrics.store.available", "By", "Free space of the file system of the database.")
 	s.storeWritable = gauge("em_metrics.store.writable", "", "Whether the last attempt to write succeeded.")
 	s.labelSets = gauge("em_metrics.label_sets", "{label_set}", "Distinct label sets of the events.")
-	s.overflowed = counter("em_metrics.label_sets.overflowed_events", "{event}",
+	s.overflowed = counter(overflowedName, "{event}",
 		"Events beyond the limit of label sets, counted together as otel_metric_overflow.")
 	s.pushFailures = counter("em_metrics.push.failures", "{push}", "Pushes to the collector that failed.")
 	s.build = gauge("em_metrics.build_info", "", "The build of this process. Always 1.")
