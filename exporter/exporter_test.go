@@ -91,7 +91,7 @@ func TestNothingIsShownBeforeAllIsRead(t *testing.T) {
 // A scrape during a long replay sees nothing or everything, whenever it comes.
 func TestScrapesDuringAReplaySeeNoPartialTotal(t *testing.T) {
 	r := newRig(t, exporter.Options{})
-	const deployments = 3000
+	const deployments = 1500
 	var commands []db.Command
 	for n := range deployments {
 		id := fmt.Sprint(n)

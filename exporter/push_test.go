@@ -1,0 +1,256 @@
+package exporter_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
+
+	"github.com/em-metrics/em-metrics/exporter"
+)
+
+// newPushRig makes a rig that pushes only when the test says so.
+func newPushRig(t *testing.T, o exporter.Options) *rig {
+	t.Helper()
+	o.PushInterval = time.Hour
+	return newRig(t, o)
+}
+
+// push pushes what there is, as soon as the collector can be reached.
+func (r *rig) push() {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		err := r.exporter.ForceFlush(ctx)
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// agrees compares, in both directions, what was pushed with what a scraper is
+// shown.
+func (r *rig) agrees(c *receiver) {
+	r.t.Helper()
+	r.push()
+	compared := func(name string) bool {
+		return !strings.HasPrefix(name, "dora_") &&
+			(strings.Contains(name, "project_id=") || strings.Contains(name, "otel_metric_overflow=") || strings.Contains(name, "kind="))
+	}
+	shown, pushed, n := r.values(true), c.received(), 0
+	for name, want := range shown {
+		if compared(name) {
+			n++
+			if s, ok := pushed[name]; !ok || s.value != want {
+				r.t.Errorf("%s was pushed as %v (pushed: %v) and is shown as %v", name, s.value, ok, want)
+			}
+		}
+	}
+	for name, s := range pushed {
+		if _, ok := shown[name]; compared(name) && !ok {
+			r.t.Errorf("%s was pushed as %v and is not shown", name, s.value)
+		}
+	}
+	if n < 19 {
+		r.t.Errorf("only %d series to compare", n)
+	}
+}
+
+// Both outputs show the same series, whatever the environment prefers.
+func TestPushAgreesWithTheScrape(t *testing.T) {
+	for name, test := range map[string]struct{ scheme, path, wantPath string }{
+		"HTTP":             {"http", "", "/v1/metrics"},
+		"HTTP, slash":      {"http", "/", "/v1/metrics"},
+		"HTTP, path given": {"http", "/api/v1/otlp/v1/metrics", "/api/v1/otlp/v1/metrics"},
+		"gRPC":             {"grpc", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")
+			t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "service.namespace=delivery")
+			c := newReceiver(t, test.scheme)
+			r := newPushRig(t, exporter.Options{
+				CollectorURL: c.url() + test.path, ServiceName: "em_metrics", ServiceVersion: "1.2.3",
+				Environment: "production", LabelSetLimit: 2,
+			})
+			r.exporter.Declare(t.Context(), "declared", "production", "blue")
+			for _, project := range []string{"shop", "pay\"ments", "beyond"} {
+				r.deploy(project, "1")
+				r.open(project, "i", "1")
+			}
+			r.agrees(c)
+			r.deploy("shop", "2")
+			r.agrees(c)
+			for name, s := range c.received() {
+				if s.temporality != metrics.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE {
+					t.Errorf("%s was pushed as %s", name, s.temporality)
+				}
+			}
+			if len(c.paths) != 1 || !c.paths[test.wantPath] {
+				t.Errorf("pushed to %v, want %s", c.paths, test.wantPath)
+			}
+			for key, want := range map[string]string{
+				"service.name": "em_metrics", "service.version": "1.2.3",
+				"deployment.environment.name": "production", "service.namespace": "delivery",
+			} {
+				if c.resource[key] != want {
+					t.Errorf("the resource has %s=%q, want %q", key, c.resource[key], want)
+				}
+			}
+			if c.resource["service.instance.id"] == "" {
+				t.Error("the resource has no service.instance.id")
+			}
+		})
+	}
+}
+
+func TestPushShowsNewSeriesAtZeroFirst(t *testing.T) {
+	c := newReceiver(t, "http")
+	r := newPushRig(t, exporter.Options{SeriesHold: time.Minute, CollectorURL: c.url()})
+	one := map[string]float64{
+		"deployment_started_total" + shop: 1, "deployment_frequency_total" + shop: 1,
+		"lead_time_for_changes_seconds_count" + shop: 1, "lead_time_for_changes_seconds_sum" + shop: 3600,
+	}
+	zero := map[string]float64{"lead_time_for_changes_seconds_buckets" + shop: 0}
+	for name := range one {
+		zero[name] = 0
+	}
+	r.deploy("shop", "1")
+	r.push()
+	c.expect("at once", zero)
+	r.expect("at once, to a person", false, one)
+	r.advance(59 * time.Second)
+	r.restart()
+	r.push()
+	c.expect("before the hold is over, after a restart", zero)
+	r.advance(time.Second)
+	r.push()
+	c.expect("when the hold is over", one)
+}
+
+// The start of a series is when its label set began, as the store knows it.
+func TestStartsDoNotMove(t *testing.T) {
+	c := newReceiver(t, "grpc")
+	r := newPushRig(t, exporter.Options{CollectorURL: c.url(), LabelSetLimit: 2})
+	began := map[string]time.Time{}
+	for _, project := range []string{"shop", "other", "beyond"} {
+		r.advance(time.Hour)
+		began[project] = r.now()
+		r.deploy(project, "1")
+	}
+	check := func(when string) {
+		t.Helper()
+		got := c.received()
+		for name, want := range map[string]time.Time{
+			"deployment_frequency_total" + shop:                                                 began["shop"],
+			"incident_count_total" + shop:                                                       began["shop"],
+			"lead_time_for_changes_seconds_count" + shop:                                        began["shop"],
+			`deployment_frequency_total{environment="production", project_id="other"}`:          began["other"],
+			`deployment_frequency_total{otel_metric_overflow="true"}`:                           began["beyond"],
+			`em_metrics_events_total{kind="deployment_deployed"}`:                               began["shop"],
+			`em_metrics_label_sets_overflowed_events_total{}`:                                   began["beyond"],
+			`lead_time_for_changes_seconds_count{environment="production", project_id="other"}`: began["other"],
+		} {
+			if s, ok := got[name]; !ok || !s.start.Equal(want) {
+				t.Errorf("%s: %s starts at %v (pushed: %v), want %v", when, name, s.start, ok, want)
+			}
+		}
+	}
+	r.push()
+	check("at first")
+	r.advance(time.Hour)
+	r.deploy("shop", "2")
+	r.restart()
+	// The empty histograms of a declared project start with its label set too.
+	r.exporter.Declare(t.Context(), "shop", "production", "")
+	r.push()
+	check("after a restart")
+	if s := c.received()["time_to_restore_seconds_count"+shop]; !s.start.Equal(began["shop"]) {
+		t.Errorf("an empty histogram starts at %v, want %v", s.start, began["shop"])
+	}
+}
+
+// An outage delays no request and no scrape, costs no total and is counted.
+func TestTotalsArriveAfterAnOutage(t *testing.T) {
+	t.Setenv("OTEL_METRIC_EXPORT_TIMEOUT", "2000")
+	for _, scheme := range []string{"http", "grpc"} {
+		for name, outage := range map[string]behaviour{"refused": refuse, "error": fail, "unavailable": postpone, "hanging": hang} {
+			t.Run(scheme+" "+name, func(t *testing.T) {
+				c := newReceiver(t, scheme)
+				r := newPushRig(t, exporter.Options{CollectorURL: c.url()})
+				r.deploy("shop", "1")
+				r.push()
+
+				c.behave(outage)
+				r.deploy("shop", "2")
+				pushed := make(chan error, 1)
+				go func() { pushed <- r.exporter.ForceFlush(t.Context()) }()
+				if outage == hang {
+					<-c.hanging // a push is under way
+				}
+				r.deploy("shop", "3")
+				r.expect("during the outage", false, map[string]float64{"deployment_frequency_total" + shop: 3})
+				if outage == hang {
+					select {
+					case err := <-pushed:
+						t.Errorf("the push has ended (%v): the test shows nothing", err)
+					default:
+					}
+				}
+				if err := <-pushed; err == nil {
+					t.Error("a push to nobody succeeded")
+				}
+				r.expect("after the failed push", false, map[string]float64{"em_metrics_push_failures_total{}": 1})
+
+				c.behave(accept)
+				r.agrees(c)
+				c.expect("after the outage", map[string]float64{"deployment_frequency_total" + shop: 3})
+			})
+		}
+	}
+}
+
+func TestShutdownEndsInTimeWhileTheCollectorHangs(t *testing.T) {
+	for _, scheme := range []string{"http", "grpc"} {
+		c := newReceiver(t, scheme)
+		r := newPushRig(t, exporter.Options{CollectorURL: c.url()})
+		r.deploy("shop", "1")
+		c.behave(hang)
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		err := r.exporter.Shutdown(ctx)
+		if took := time.Since(start); err == nil || took > 5*time.Second {
+			t.Errorf("%s: shutting down ended with %v after %s, want an error after 200ms", scheme, err, took)
+		}
+	}
+}
+
+func TestShutdownPushesWhatIsPending(t *testing.T) {
+	c := newReceiver(t, "http")
+	r := newPushRig(t, exporter.Options{CollectorURL: c.url()})
+	r.deploy("shop", "1")
+	r.stop()
+	c.expect("after the end", map[string]float64{"deployment_frequency_total" + shop: 1})
+	r.start() // the rig stops it again
+}
+
+func TestDeclaredProjectsArePushedAtZero(t *testing.T) {
+	c := newReceiver(t, "http")
+	r := newPushRig(t, exporter.Options{CollectorURL: c.url()})
+	r.exporter.Declare(t.Context(), "shop", "production", "")
+	r.push()
+	zero := map[string]float64{"deployment_frequency_total" + shop: 0}
+	for _, histogram := range []string{"lead_time_for_changes", "deployment_duration", "time_to_detect", "time_to_restore"} {
+		zero[histogram+"_seconds_count"+shop] = 0
+		zero[histogram+"_seconds_buckets"+shop] = 0
+	}
+	c.expect("before any event", zero)
+	r.deploy("shop", "1")
+	r.agrees(c)
+}
