@@ -67,6 +67,8 @@ type FinishDeployment struct {
 	Ref
 	// DeployedAt is when. Zero means the date given at the start, or now.
 	DeployedAt time.Time
+	// Rework says that the deployment repairs something in production.
+	Rework bool
 	// Create is used when nothing fits Ref: the deployment is then recorded as
 	// started and deployed. Its Key must be complete and its FirstCommitAt
 	// set. A zero DeployStartAt means that the start is unknown, and no

@@ -103,11 +103,14 @@ func (c FinishDeployment) do(t *tx) (Outcome, error) {
 	if contradicts(c.DeployedAt, d.DeployedAt) {
 		return Outcome{}, otherDate("deployment", date{"deployed_at", d.DeployedAt})
 	}
-	filled := fillTeam(&d.Team, c.Team, d.Project)
+	changed := fillTeam(&d.Team, c.Team, d.Project)
+	if c.Rework && !d.Rework {
+		d.Rework, changed = true, true
+	}
 	if d.DeployedAt.IsZero() {
 		return c.deploy(t, d)
 	}
-	if filled {
+	if changed {
 		if err := t.updateDeployment(d); err != nil {
 			return Outcome{}, err
 		}
@@ -120,7 +123,7 @@ func (c FinishDeployment) do(t *tx) (Outcome, error) {
 func (c FinishDeployment) create(t *tx) (Outcome, error) {
 	start := *c.Create
 	start.FirstCommitAt, start.DeployStartAt = precise(start.FirstCommitAt), precise(start.DeployStartAt)
-	start.DeployedAt = firstKnown(c.DeployedAt, t.now)
+	start.DeployedAt, start.Rework = firstKnown(c.DeployedAt, t.now), start.Rework || c.Rework
 	outcome, err := start.create(t)
 	if err != nil {
 		return Outcome{}, err

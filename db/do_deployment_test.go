@@ -139,6 +139,25 @@ func TestDeployments(t *testing.T) {
 			events: []string{"deployment_started web/prod/1 at 10:00"},
 		},
 		{
+			name: "rework is filled in when it is deployed, or later",
+			steps: []step{
+				{"10:00", start("web/prod/1", "08:00", ""), "created web/prod/1 commit 08:00 start 10:00"},
+				{"10:01", FinishDeployment{Ref: Ref{ID: "1"}, Rework: true},
+					"known web/prod/1 commit 08:00 start 10:00 deployed 10:01 rework"},
+				{"10:02", start("web/prod/2", "08:00", ""), "created web/prod/2 commit 08:00 start 10:02"},
+				{"10:03", finish(Ref{ID: "2"}, ""), "known web/prod/2 commit 08:00 start 10:02 deployed 10:03"},
+				{"10:04", FinishDeployment{Ref: Ref{ID: "2"}, Rework: true},
+					"known web/prod/2 commit 08:00 start 10:02 deployed 10:03 rework"},
+				{"10:05", finish(Ref{ID: "2"}, ""), "known web/prod/2 commit 08:00 start 10:02 deployed 10:03 rework"},
+			},
+			events: []string{
+				"deployment_started web/prod/1 at 10:00",
+				"deployment_deployed web/prod/1 at 10:01 lead 2h1m0s took 1m0s",
+				"deployment_started web/prod/2 at 10:02",
+				"deployment_deployed web/prod/2 at 10:03 lead 2h3m0s took 1m0s",
+			},
+		},
+		{
 			name: "dates are kept to the millisecond",
 			steps: []step{
 				{"10:00", StartDeployment{Key: key("web/prod/1"), FirstCommitAt: clock("08:00:00.0019").In(time.FixedZone("", 3600))},

@@ -68,6 +68,7 @@ func (q DeployedRequest) command(a *api, id string) (db.FinishDeployment, error)
 			Environment: f.optionalName("environment", q.Environment),
 		},
 		DeployedAt: f.optionalTime("deployed_at", q.DeployedAt),
+		Rework:     q.Rework,
 	}
 	firstCommit, start := f.optionalTime("first_commit_at", q.FirstCommitAt), f.optionalTime("deploy_start_at", q.DeployStartAt)
 	user := f.user(q.User, q.Username)
@@ -84,7 +85,6 @@ func (q DeployedRequest) command(a *api, id string) (db.FinishDeployment, error)
 			Key:           db.Key{ID: id, Project: c.Project, Environment: a.environment(c.Environment)},
 			FirstCommitAt: firstCommit,
 			DeployStartAt: start,
-			Rework:        q.Rework,
 			Team:          a.teamOf(user),
 		}
 	}

@@ -54,6 +54,25 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
+			name: "that a deployment repairs something may be said at its end",
+			steps: []step{
+				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`,
+					want: "201 shop/production/1 commit 10:00 start 11:00"},
+				{request: "POST /deployments/1/deployed", body: `{"rework": true}`,
+					want: "200 shop/production/1 commit 10:00 start 11:00 deployed 12:00 rework"},
+			},
+			events: []string{
+				"deployment_started shop/production/1 at 11:00:00",
+				"deployment_deployed shop/production/1 at 12:00:00",
+			},
+			metrics: []string{
+				"deployment_duration shop/production 1 3600",
+				"deployment_frequency shop/production 1",
+				"deployment_started shop/production 1",
+				"lead_time_for_changes shop/production 1 7200",
+			},
+		},
+		{
 			name: "an unknown deployment is created only on demand, and only when it is told enough",
 			steps: []step{
 				{request: "POST /deployments/1/deployed", body: `{"project_id": "shop", "first_commit_at": "@10:00"}`,
