@@ -41,6 +41,7 @@ type access int
 
 const (
 	protected access = iota // whoever has a credential
+	browsed                 // the same, and a browser is asked again after a wrong password
 	scraped                 // everybody if metrics are public
 	public                  // everybody
 )
@@ -50,10 +51,14 @@ func (a *api) guarded(who access, next handler) handler {
 		return next
 	}
 	return func(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
-		if err := a.Auth.verify(r); err != nil {
-			return err
+		err := a.Auth.verify(r)
+		if err == nil {
+			return next(w, r, p)
 		}
-		return next(w, r, p)
+		if _, _, basic := r.BasicAuth(); basic && who == browsed {
+			return a.Auth.unauthorized() // after a 403 a browser would keep the wrong password
+		}
+		return err
 	}
 }
 

@@ -196,3 +196,17 @@ func TestAServiceWithoutACredentialIsNotMade(t *testing.T) {
 		t.Errorf("without a store: %v", err)
 	}
 }
+
+// After a 403 a browser would never ask for the password again.
+func TestAWrongPasswordOnThePageIsAskedForAgain(t *testing.T) {
+	s := start(t, withAuth(basicOnly))
+	for path, want := range map[string]string{"/": "401", "/dora": "403"} {
+		got := s.get(path, basic("ci", "wrong"))
+		if !strings.HasPrefix(got.String(), want) {
+			t.Errorf("%s answers %s, want %s", path, got, want)
+		}
+		if challenge := got.header.Get("WWW-Authenticate"); (challenge != "") != (want == "401") {
+			t.Errorf("%s challenges with %q", path, challenge)
+		}
+	}
+}

@@ -81,7 +81,7 @@ func (a *api) routes() []route {
 		{http.MethodPost, "/incidents/:id/restored", a.restoreIncident, protected},
 		{http.MethodPost, "/incidents/:id/finished", a.finishIncident, protected},
 		{http.MethodGet, "/metrics", a.metrics, scraped},
-		{http.MethodGet, "/", a.home, protected},
+		{http.MethodGet, "/", a.home, browsed},
 		{http.MethodGet, "/dora", a.dora, protected},
 		{http.MethodGet, "/dora/explain", a.explain, protected},
 		{http.MethodGet, "/badge/:file", a.badge, scraped},
