@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
@@ -15,6 +16,9 @@ import (
 // CheckCollectorURL says what is wrong with the address of a collector.
 func CheckCollectorURL(address string) error {
 	u, err := url.Parse(address)
+	if at := strings.LastIndex(address, "@"); at >= 0 {
+		address = "…" + address[at:] // what is before it may be a password
+	}
 	if err != nil || u.Host == "" {
 		return fmt.Errorf("%q is not a URL with a scheme and a host, such as http://localhost:4318", address)
 	}

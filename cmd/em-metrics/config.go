@@ -37,7 +37,7 @@ type config struct {
 	CollectorURL  string        `env:"OTEL_COLLECTOR_URL" help:"where to push metrics: http(s)://host:4318 or grpc(s)://host:4317; empty: nowhere"`
 	SeriesHold    time.Duration `env:"EM_METRICS_SERIES_HOLD" envDefault:"150s" help:"how long scrapers see a new series at zero; 0: not at all"`
 	LabelSetLimit int           `env:"EM_METRICS_LABEL_SET_LIMIT" envDefault:"2000" help:"distinct sets of project, environment and team; further ones are counted together"`
-	Windows       windows       `env:"EM_METRICS_WINDOWS" envDefault:"7d,30d,90d" help:"windows of the exact dora_ gauges; empty: no such gauges"`
+	Windows       windows       `env:"EM_METRICS_WINDOWS" envDefault:"7d,30d,90d" help:"windows of the exact dora_ gauges; none: no such gauges"`
 	ShutdownLimit time.Duration `env:"EM_METRICS_SHUTDOWN_TIMEOUT" envDefault:"10s" help:"how long stopping may take"`
 	LogLevel      slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	LogFormat     string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json"`
@@ -63,6 +63,9 @@ type windows []time.Duration
 // UnmarshalText reads the value of a variable: lengths with commas between.
 func (w *windows) UnmarshalText(text []byte) error {
 	*w = nil
+	if string(text) == "none" {
+		return nil
+	}
 	for part := range strings.SplitSeq(string(text), ",") {
 		if part = strings.TrimSpace(part); part == "" {
 			continue
@@ -82,6 +85,11 @@ func loadConfig(environ []string) (config, error) {
 	variables := env.ToMap(environ)
 	problems := readSecretFiles(variables)
 	var c config
+	// First the defaults: they stay where a value cannot be read, so that
+	// nothing is said twice of it.
+	if err := env.ParseWithOptions(&c, env.Options{Environment: map[string]string{}}); err != nil {
+		return c, fmt.Errorf("read the defaults: %w", err)
+	}
 	if err := env.ParseWithOptions(&c, env.Options{Environment: variables}); err != nil {
 		problems = append(problems, explainParsing(err, variables)...)
 	}
@@ -233,7 +241,7 @@ func form(t reflect.Type) string {
 	case reflect.TypeFor[slog.Level]():
 		return "debug, info, warn or error"
 	case reflect.TypeFor[windows]():
-		return "hours, days or weeks with commas between, such as 7d,30d,90d"
+		return "hours, days or weeks with commas between, such as 7d,30d,90d, or none"
 	case reflect.TypeFor[uint16]():
 		return "a number from 0 to 65535"
 	}
