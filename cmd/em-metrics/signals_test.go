@@ -12,98 +12,6 @@ import (
 	"time"
 )
 
-func TestCommands(t *testing.T) {
-	for name, test := range map[string]struct {
-		args           []string
-		code           int
-		stdout, stderr string
-	}{
-		"help":              {[]string{"help"}, 0, "EM_METRICS_SERIES_HOLD", ""},
-		"--help":            {[]string{"--help"}, 0, "(default 150s)", ""},
-		"version":           {[]string{"--version"}, 0, "em-metrics", ""},
-		"unknown":           {[]string{"dance"}, 2, "", `"dance" is not a command`},
-		"serve --help":      {[]string{"serve", "--help"}, 0, "Usage:", ""},
-		"serve unexpected":  {[]string{"serve", "now"}, 2, "", `unexpected argument "now"`},
-		"replay --help":     {[]string{"replay", "--help"}, 0, "-sample", ""},
-		"replay nothing":    {[]string{"replay"}, 2, "", "name one file, or - for standard input, or -sample"},
-		"replay flag":       {[]string{"replay", "-fast", "x"}, 2, "", "flag provided but not defined: -fast"},
-		"replay no file":    {[]string{"replay", "/no/such/file"}, 1, "", "/no/such/file: no such file"},
-		"replay no address": {[]string{"replay", "-url", "nowhere", "-"}, 1, "", `the address "nowhere" is not a URL`},
-		"healthcheck help":  {[]string{"healthcheck", "--help"}, 0, "Usage:", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			stdout, stderr, code := runIn(t, nil, test.args...)
-			if code != test.code || !strings.Contains(stdout, test.stdout) || !strings.Contains(stderr, test.stderr) {
-				t.Errorf("exit code %d, %q and %q; want %d, %q and %q", code, stdout, stderr, test.code, test.stdout, test.stderr)
-			}
-		})
-	}
-}
-
-func TestReplayReportsRefusedLinesAndSendsTheOthers(t *testing.T) {
-	i := startInstance(t)
-	file := filepath.Join(t.TempDir(), "lines.jsonl")
-	lines := `{"kind": "deployment", "id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z", "deployed_at": "2026-01-31T12:00:00Z"}
-{"kind": "deployment", "id": "2", "project_id": "shop"}
-
-{"kind": "party"}
-not JSON
-{"kind": "deployment", "id": "3", "project_id": "shop", "first_commit_at": "2026-02-02T09:00:00Z", "deployed_at": "2026-02-01T12:00:00Z"}
-{"kind": "incident", "id": "7", "project_id": "shop", "deployment_id": "1", "started_at": "2026-01-31T12:30:00Z"}
-`
-	if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	env := []string{"EM_METRICS_URL=http://" + i.address, "EM_METRICS_TOKEN_AUTH=" + testToken}
-	stdout, stderr, code := command(t, env, "replay", file)
-	if code != 1 {
-		t.Errorf("exit code %d, want 1", code)
-	}
-	for _, want := range []string{
-		"line 2: ", "first_commit_at is required", "line 4: kind is \"party\"", "line 5: is not a line to replay",
-		"line 6: ", "it must not be before first_commit_at", "4 of 6 lines were refused; the others are stored",
-	} {
-		if !strings.Contains(stderr, want) {
-			t.Errorf("nothing says %q: %s", want, stderr)
-		}
-	}
-	if !strings.Contains(stdout, "6 lines: 3 deployments and 1 incidents, 2 of them new, 4 refused") {
-		t.Errorf("the summary is %s", stdout)
-	}
-	if got := i.metrics()[`deployment_frequency_total{environment="NO_ENV", project_id="shop"}`]; got != 1 {
-		t.Errorf("%v deployments were counted, want 1", got)
-	}
-}
-
-func TestReplayWithTheWrongCredential(t *testing.T) {
-	i := startInstance(t)
-	file := filepath.Join("testdata", "sample.jsonl")
-	for env, want := range map[string]string{
-		"EM_METRICS_TOKEN_AUTH=wrong-secret": "403 Forbidden: set EM_METRICS_TOKEN_AUTH",
-		"EM_METRICS_TOKEN_AUTH=":             "401 Unauthorized: set EM_METRICS_TOKEN_AUTH",
-	} {
-		stdout, stderr, code := command(t, []string{env}, "replay", "-url", "http://"+i.address, file)
-		if code != 1 || !strings.Contains(stderr, want) || strings.Contains(stdout+stderr, "wrong-secret") {
-			t.Errorf("%s: exit code %d, %s%s", env, code, stdout, stderr)
-		}
-	}
-}
-
-func TestHealthcheck(t *testing.T) {
-	i := startInstance(t)
-	_, port, err := net.SplitHostPort(i.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, stderr, code := command(t, []string{"PORT=" + port}, "healthcheck"); code != 0 {
-		t.Errorf("with the service alive the exit code is %d: %s", code, stderr)
-	}
-	i.signal(syscall.SIGTERM)
-	if _, stderr, code := command(t, []string{"PORT=" + port}, "healthcheck"); code != 1 || !strings.Contains(stderr, "/health") {
-		t.Errorf("with the service gone the exit code is %d: %s", code, stderr)
-	}
-}
-
 // A request that has been read is answered although the service is stopping,
 // and the service ends with success.
 func TestStopFinishesRequestsUnderWay(t *testing.T) {
@@ -141,6 +49,33 @@ func TestStopFinishesRequestsUnderWay(t *testing.T) {
 	i.start()
 	if got := i.metrics()[`deployment_started_total{environment="NO_ENV", project_id="shop"}`]; got != 1 {
 		t.Errorf("%v deployments are stored, want 1", got)
+	}
+}
+
+// Neither a collector nor a client that hangs keeps the service from ending
+// in time, with success.
+func TestStopEndsInTimeWhateverHangs(t *testing.T) {
+	collector, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer collector.Close()
+	for _, scheme := range []string{"http", "grpc"} {
+		i := startInstance(t, "OTEL_COLLECTOR_URL="+scheme+"://"+collector.Addr().String(), "EM_METRICS_SHUTDOWN_TIMEOUT=1s")
+		i.mustPost("/deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`)
+		client, err := net.Dial("tcp", i.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		if _, err := fmt.Fprint(client, "POST /deployments HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		i.signal(syscall.SIGTERM)
+		if took := time.Since(start); i.err != nil || took > 6*time.Second {
+			t.Errorf("%s: the service ended with %v after %s, want exit code 0 after 1s", scheme, i.err, took)
+		}
 	}
 }
 

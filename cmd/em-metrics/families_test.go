@@ -1,0 +1,90 @@
+package main
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// families are the names of all that is shown, and of what type: rules,
+// dashboards and users depend on each.
+const families = `change_failure_count_total counter
+deployment_duration_seconds histogram
+deployment_frequency_total counter
+deployment_started_total counter
+dora_change_failure_ratio gauge
+dora_deployment_days gauge
+dora_deployment_duration_samples gauge
+dora_deployment_duration_seconds gauge
+dora_deployments gauge
+dora_deployments_per_day gauge
+dora_deployments_unfinished gauge
+dora_failed_deployment_recovery_samples gauge
+dora_failed_deployment_recovery_seconds gauge
+dora_failed_deployments gauge
+dora_incidents gauge
+dora_incidents_open gauge
+dora_lead_time_samples gauge
+dora_lead_time_seconds gauge
+dora_rework_ratio gauge
+dora_series_dropped gauge
+dora_time_to_detect_samples gauge
+dora_time_to_detect_seconds gauge
+dora_time_to_restore_samples gauge
+dora_time_to_restore_seconds gauge
+em_metrics_build_info gauge
+em_metrics_config_last_reload_successful gauge
+em_metrics_events_total counter
+em_metrics_incidents_open gauge
+em_metrics_label_sets gauge
+em_metrics_label_sets_overflowed_events_total counter
+em_metrics_last_event_timestamp_seconds gauge
+em_metrics_push_failures_total counter
+em_metrics_store_available_bytes gauge
+em_metrics_store_size_bytes gauge
+em_metrics_store_writable gauge
+http_server_request_duration_seconds histogram
+incident_count_total counter
+incident_finished_total counter
+incident_restored_total counter
+lead_time_for_changes_seconds histogram
+target_info gauge
+time_to_detect_seconds histogram
+time_to_restore_seconds histogram`
+
+func TestFamilies(t *testing.T) {
+	i := startInstance(t)
+	i.mustPost("/deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`)
+	i.mustPost("/deployments/1/deployed", "")
+	i.mustPost("/incidents", `{"id": "7", "project_id": "shop", "deployment_id": "1"}`)
+	i.mustPost("/incidents/7/finished", "")
+	i.metrics() // all is read
+
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+i.address+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+testToken)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	for line := range strings.Lines(string(body)) {
+		family, isType := strings.CutPrefix(strings.TrimSpace(line), "# TYPE ")
+		if isType && !strings.HasPrefix(family, "go_") && !strings.HasPrefix(family, "process_") && !strings.HasPrefix(family, "promhttp_") {
+			shown[family] = true
+		}
+	}
+	if got := strings.Join(slices.Sorted(maps.Keys(shown)), "\n"); got != families {
+		t.Errorf("the families are\n%s", got)
+	}
+}
