@@ -41,6 +41,8 @@ Usage:
   em-metrics [serve]      run the service; its settings come from the environment
   em-metrics replay FILE  send the deployments and incidents of a file to a running service
   em-metrics sample       print a believable year of them, to try things out
+  em-metrics migrate-legacy FILE
+                          send those of the older Node service's database
   em-metrics healthcheck  ask the service on this machine whether it is alive
   em-metrics version      print the version
   em-metrics help         print this
@@ -76,6 +78,8 @@ func (p process) command(ctx context.Context) error {
 		return p.serve(ctx, args)
 	case "replay":
 		return p.replay(ctx, args)
+	case "migrate-legacy":
+		return p.migrateLegacy(ctx, args)
 	case "sample":
 		return sample(args, p.stdout, p.stderr, time.Now())
 	case "healthcheck":
