@@ -1,0 +1,18 @@
+package main
+
+import (
+	"os"
+	"syscall"
+	"time"
+)
+
+func syncData(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }
+
+// computed is how long this process has kept a core busy.
+func computed() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
