@@ -41,22 +41,25 @@ func watch(t *testing.T) *watched {
 	recent := len(w.entries) - 25
 	w.replay(t, w.entries[:recent])
 	for _, s := range []*server{w.scraped, w.pushed} {
-		s.waitFor("sum(deployment_frequency_total)", float64(deployments(w.entries[:recent])))
+		s.waitFor("sum(deployment_frequency_total)", float64(count(w.entries[:recent], "deployment")))
+		// The rules must have seen it too, or what follows raises no recorded series.
+		s.waitFor("sum(project:deployment_frequency_total:max)", float64(count(w.entries[:recent], "deployment")))
+		s.waitFor("sum(project:incident_count_total:max)", float64(count(w.entries[:recent], "incident")))
 	}
 	w.replay(t, w.entries[recent:])
 	// An incident that stays open, for the alert about it, where no figure is
 	// compared.
 	w.service.post("/incidents", fmt.Sprintf(`{"id": "open", "project_id": %q, "environment": "staging"}`, w.entries[0].Project))
 	for _, s := range []*server{w.scraped, w.pushed} {
-		s.waitFor("sum(project:deployment_frequency_total:max)", float64(deployments(w.entries)))
-		s.waitFor(`sum(dora_deployments{scope="all", window="9000d"})`, float64(deployments(w.entries)))
+		s.waitFor("sum(project:deployment_frequency_total:max)", float64(count(w.entries, "deployment")))
+		s.waitFor(`sum(dora_deployments{scope="all", window="9000d"})`, float64(count(w.entries, "deployment")))
 	}
 	return w
 }
 
-func deployments(entries []entry) (n int) {
+func count(entries []entry, kind string) (n int) {
 	for _, e := range entries {
-		if e.Kind == "deployment" {
+		if e.Kind == kind {
 			n++
 		}
 	}
