@@ -18,7 +18,7 @@ import (
 // and nothing is shown in between.
 func TestReadingThatEndsEarlyGoesOnWhereItEnded(t *testing.T) {
 	r := newRig(t, exporter.Options{})
-	const deployments = 2500
+	const deployments = 1000
 	var commands []db.Command
 	for n := range deployments {
 		id := fmt.Sprint(n)
