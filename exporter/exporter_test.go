@@ -92,14 +92,7 @@ func TestNothingIsShownBeforeAllIsRead(t *testing.T) {
 func TestScrapesDuringAReplaySeeNoPartialTotal(t *testing.T) {
 	r := newRig(t, exporter.Options{})
 	const deployments = 1500
-	var commands []db.Command
-	for n := range deployments {
-		id := fmt.Sprint(n)
-		commands = append(commands, db.StartDeployment{
-			Key: db.Key{Project: "shop", Environment: "production", ID: id}, FirstCommitAt: r.ago(time.Hour),
-		}, db.FinishDeployment{Ref: db.Ref{ID: id}})
-	}
-	r.do(commands...)
+	r.deployMany("shop", deployments)
 	r.stop()
 	r.start()
 	read := make(chan error, 1)

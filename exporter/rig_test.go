@@ -3,6 +3,7 @@ package exporter_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -101,6 +102,19 @@ func (r *rig) deploy(project, id string) {
 		Key:           db.Key{Project: project, Environment: "production", ID: id},
 		FirstCommitAt: r.ago(time.Hour), DeployStartAt: r.ago(10 * time.Minute),
 	}, db.FinishDeployment{Ref: db.Ref{ID: id, Project: project}})
+}
+
+// deployMany records so many deployments with an hour of lead time, at once.
+func (r *rig) deployMany(project string, deployments int) {
+	r.t.Helper()
+	var commands []db.Command
+	for n := range deployments {
+		id := fmt.Sprint(n)
+		commands = append(commands, db.StartDeployment{
+			Key: db.Key{Project: project, Environment: "production", ID: id}, FirstCommitAt: r.ago(time.Hour),
+		}, db.FinishDeployment{Ref: db.Ref{ID: id}})
+	}
+	r.do(commands...)
 }
 
 // open records an incident that the deployment caused.

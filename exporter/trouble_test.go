@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
@@ -19,14 +18,7 @@ import (
 func TestReadingThatEndsEarlyGoesOnWhereItEnded(t *testing.T) {
 	r := newRig(t, exporter.Options{})
 	const deployments = 1000
-	var commands []db.Command
-	for n := range deployments {
-		id := fmt.Sprint(n)
-		commands = append(commands, db.StartDeployment{
-			Key: db.Key{Project: "shop", Environment: "production", ID: id}, FirstCommitAt: r.ago(time.Hour),
-		}, db.FinishDeployment{Ref: db.Ref{ID: id}})
-	}
-	r.do(commands...)
+	r.deployMany("shop", deployments)
 	r.stop()
 	r.start()
 	ended := 0
