@@ -52,7 +52,7 @@ const prefix = "/api/v1"
 // api holds what the handlers share.
 type api struct {
 	Options
-	requests metric.Float64Histogram
+	requests requestDurations
 	views    *views
 }
 
@@ -115,7 +115,7 @@ func New(o Options) (http.Handler, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	requests, err := requestDurations(o.Meter)
+	requests, err := newRequestDurations(o.Meter)
 	if err != nil {
 		return nil, fmt.Errorf("make the API: %w", err)
 	}

@@ -1,12 +1,14 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -18,11 +20,43 @@ import (
 // attributes and the bounds of the OpenTelemetry semantic conventions
 // (https://opentelemetry.io/docs/specs/semconv/http/http-metrics/). Its count
 // is the number of requests by route and status.
-func requestDurations(meter metric.Meter) (metric.Float64Histogram, error) {
-	return meter.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
+type requestDurations struct {
+	histogram metric.Float64Histogram
+	options   *sync.Map // of series to their []metric.RecordOption, made once
+}
+
+// series is what the duration of a request is recorded under. There are only
+// so many: routes and methods are known ones, and we choose the status.
+type series struct {
+	method, route string
+	status        int
+}
+
+func newRequestDurations(meter metric.Meter) (requestDurations, error) {
+	histogram, err := meter.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
 		metric.WithDescription("Duration of HTTP requests."),
 		metric.WithExplicitBucketBoundaries(
 			0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10))
+	return requestDurations{histogram, &sync.Map{}}, err
+}
+
+func (d requestDurations) record(ctx context.Context, of series, took time.Duration) {
+	options, known := d.options.Load(of)
+	if !known {
+		options, _ = d.options.LoadOrStore(of, []metric.RecordOption{metric.WithAttributeSet(of.attributes())})
+	}
+	d.histogram.Record(ctx, took.Seconds(), options.([]metric.RecordOption)...)
+}
+
+func (s series) attributes() attribute.Set {
+	attributes := []attribute.KeyValue{
+		attribute.String("http.request.method", s.method),
+		attribute.Int("http.response.status_code", s.status),
+	}
+	if s.route != "" {
+		attributes = append(attributes, attribute.String("http.route", s.route))
+	}
+	return attribute.NewSet(attributes...)
 }
 
 // observed measures and logs every request of a route and turns its error, or
@@ -64,19 +98,12 @@ func (a *api) recovered(rec *recorder, r *http.Request, cause any) {
 }
 
 func (a *api) observe(r *http.Request, pattern string, rec *recorder, took time.Duration) {
-	attributes := []attribute.KeyValue{
-		attribute.String("http.request.method", knownMethod(r.Method)),
-		attribute.Int("http.response.status_code", rec.status),
-	}
+	a.requests.record(r.Context(), series{knownMethod(r.Method), pattern, rec.status}, took)
 	level := slog.LevelInfo
 	switch strings.TrimPrefix(pattern, prefix) {
 	case "/health", "/ready", "/metrics":
 		level = slog.LevelDebug // a line every few seconds would bury the others
 	}
-	if pattern != "" {
-		attributes = append(attributes, attribute.String("http.route", pattern))
-	}
-	a.requests.Record(r.Context(), took.Seconds(), metric.WithAttributes(attributes...))
 	if !a.Logger.Enabled(r.Context(), level) {
 		return
 	}
