@@ -112,14 +112,10 @@ func (w *writer) run() {
 	}
 }
 
-// drain collects what is waiting. It yields for as long as that brings further
-// calls, so that callers which have just been answered can queue their next
-// one; lingering by the clock only hurts.
+// drain collects what is waiting. It yields once, so that callers which have
+// just been answered can queue their next call; lingering longer only hurts.
 func (w *writer) drain(first *call) []*call {
-	for waiting := -1; len(w.queue) > waiting; {
-		waiting = len(w.queue)
-		runtime.Gosched()
-	}
+	runtime.Gosched()
 	batch := []*call{first}
 	for len(batch) < maxBatch {
 		select {
