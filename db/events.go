@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 )
 
@@ -64,11 +65,17 @@ func (t *tx) record(e Event) error {
 // EventsAfter streams the events with a greater sequence number than seq, in
 // order. An error ends the stream.
 func (s *Store) EventsAfter(ctx context.Context, seq int64) iter.Seq2[Event, error] {
+	return s.EventsBetween(ctx, seq, math.MaxInt64)
+}
+
+// EventsBetween streams the events after the sequence number seq up to last,
+// in order. An error ends the stream.
+func (s *Store) EventsBetween(ctx context.Context, seq, last int64) iter.Seq2[Event, error] {
 	const query = `SELECT seq, kind, project_id, environment, coalesce(team_id, ''), subject_id,
 		occurred_at, recorded_at, lead_time_ms, deployment_duration_ms, time_to_detect_ms, time_to_restore_ms
-		FROM events WHERE seq > ? ORDER BY seq`
+		FROM events WHERE seq > ? AND seq <= ? ORDER BY seq`
 	return func(yield func(Event, error) bool) {
-		rows, err := s.readers.QueryContext(ctx, query, seq)
+		rows, err := s.readers.QueryContext(ctx, query, seq, last)
 		if err != nil {
 			yield(Event{}, fmt.Errorf("read events after %d: %w", seq, storeError(err)))
 			return

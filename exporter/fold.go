@@ -3,7 +3,6 @@ package exporter
 import (
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -135,9 +134,7 @@ func (f *fold) catchUp(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("wait to catch up with the store: %w", ctx.Err())
 	}
-	from := f.seq
-	stored := func(ctx context.Context) iter.Seq2[db.Event, error] { return f.store.EventsAfter(ctx, from) }
-	for e, err := range ahead(ctx, stored) {
+	for e, err := range eventsAfter(ctx, f.store, f.seq) {
 		if err != nil {
 			return fmt.Errorf("catch up with the store: %w", err)
 		}

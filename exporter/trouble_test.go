@@ -17,7 +17,7 @@ import (
 // and nothing is shown in between.
 func TestReadingThatEndsEarlyGoesOnWhereItEnded(t *testing.T) {
 	r := newRig(t, exporter.Options{})
-	const deployments = 1000
+	const deployments = 2500
 	r.deployMany("shop", deployments)
 	r.stop()
 	r.start()
