@@ -1,0 +1,33 @@
+# The credentials come from variables by way of a Secret, whose content the state
+# does not have, or from a Secret that somebody else keeps.
+
+locals {
+  credentials = {
+    secret                     = var.existing_secret == null ? kubernetes_secret_v1.credentials[0].metadata[0].name : var.existing_secret.name
+    token_key                  = var.existing_secret == null ? "token" : var.existing_secret.token_key
+    grafana_admin_password_key = var.existing_secret == null ? "grafana-admin-password" : var.existing_secret.grafana_admin_password_key
+  }
+
+  # Where the files of docker-compose.yml look for it too.
+  secrets_path = "/run/secrets"
+  token_file   = "em_metrics_token"
+
+  credentials_annotation = { "em-metrics/credentials-revision" = tostring(var.credentials_revision) }
+}
+
+resource "kubernetes_secret_v1" "credentials" {
+  count = var.existing_secret == null ? 1 : 0
+
+  metadata {
+    name      = var.name
+    namespace = local.namespace
+    labels    = local.labels
+  }
+
+  data_wo = merge(
+    { token = var.token },
+    var.grafana.enabled ? { "grafana-admin-password" = var.grafana_admin_password } : {},
+  )
+  # A Grafana that comes later brings a password that must be written too.
+  data_wo_revision = 2 * var.credentials_revision + (var.grafana.enabled ? 1 : 0)
+}

@@ -1,0 +1,71 @@
+output "namespace" {
+  description = "Namespace of the installation."
+  value       = local.namespace
+}
+
+output "service_name" {
+  description = "Name of the Service of em-metrics."
+  value       = kubernetes_service_v1.em_metrics.metadata[0].name
+}
+
+output "url" {
+  description = "Where CI and people reach em-metrics: from outside if there is an ingress, else inside the cluster."
+  value       = var.ingress == null ? "http://${var.name}.${var.namespace}.svc:${var.service_port}" : "https://${var.ingress.host}"
+}
+
+output "port_forward" {
+  description = "A command that brings em-metrics to this machine."
+  value       = "kubectl --namespace ${var.namespace} port-forward service/${var.name} 3000:${var.service_port}"
+}
+
+output "secret" {
+  description = "The Secret with the credentials, and the key of the token in it."
+  value       = { name = local.credentials.secret, token_key = local.credentials.token_key }
+}
+
+output "claim_name" {
+  description = "The claim of the volume with the database."
+  value       = local.claim_name
+}
+
+output "grafana_port_forward" {
+  description = "A command that brings Grafana to this machine. Null where the module makes none."
+  value       = var.grafana.enabled ? "kubectl --namespace ${var.namespace} port-forward service/${local.grafana_name} 3001:3000" : null
+}
+
+output "prometheus_url" {
+  description = "The Prometheus of this module inside the cluster. Null where it makes none."
+  value       = var.prometheus.enabled ? "http://${local.prometheus_name}.${var.namespace}.svc:${local.prometheus_port}" : null
+}
+
+output "service_monitor" {
+  description = "A ServiceMonitor for the Prometheus Operator, to be made with kubernetes_manifest where its definition is installed: planning it needs the definition, so the module leaves it to you."
+  value = {
+    apiVersion = "monitoring.coreos.com/v1"
+    kind       = "ServiceMonitor"
+    metadata   = { name = var.name, namespace = local.namespace, labels = local.em_metrics_labels }
+    spec = {
+      namespaceSelector = { matchNames = [local.namespace] }
+      selector          = { matchLabels = local.em_metrics_selector }
+      endpoints = [merge({
+        port     = "http"
+        path     = "/metrics"
+        interval = "15s"
+        # The job under which it pushes, and which the dashboards know.
+        relabelings = [{ action = "replace", targetLabel = "job", replacement = "em_metrics" }]
+        }, var.public_metrics ? {} : {
+        authorization = { type = "Bearer", credentials = { name = local.credentials.secret, key = local.credentials.token_key } }
+      })]
+    }
+  }
+}
+
+output "prometheus_rule" {
+  description = "The recording rules and alerts as a PrometheusRule for the Prometheus Operator, to be made as the ServiceMonitor is."
+  value = {
+    apiVersion = "monitoring.coreos.com/v1"
+    kind       = "PrometheusRule"
+    metadata   = { name = var.name, namespace = local.namespace, labels = local.em_metrics_labels }
+    spec       = { groups = flatten([for rules in values(local.prometheus_rules) : yamldecode(rules).groups]) }
+  }
+}
