@@ -1,0 +1,245 @@
+// Package kubernetes turns a Terraform plan of the module in tf/ into the
+// Kubernetes objects that it would make, and checks that they fit together.
+package kubernetes
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	kjson "sigs.k8s.io/json"
+)
+
+// Plan is what this package reads of a plan, as `terraform test -json -verbose`
+// prints it (test_plan) and `terraform show -json` does.
+type Plan struct {
+	ResourceChanges []struct {
+		Address string `json:"address"`
+		Mode    string `json:"mode"`
+		Type    string `json:"type"`
+		Change  struct {
+			Actions []string       `json:"actions"`
+			After   map[string]any `json:"after"`
+		} `json:"change"`
+	} `json:"resource_changes"`
+	OutputChanges map[string]struct {
+		After any `json:"after"`
+	} `json:"output_changes"`
+}
+
+// Render makes the objects of the plan. Whatever of a resource has no place in
+// the object of the API is an error that names it, so that nothing goes unchecked.
+func Render(plan Plan) (*Objects, error) {
+	objects := &Objects{}
+	for _, change := range plan.ResourceChanges {
+		if change.Mode != "managed" || slices.Contains(change.Change.Actions, "delete") {
+			continue
+		}
+		object, err := objects.add(change.Type)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", change.Address, err)
+		}
+		if err := decodeResource(change.Change.After, object); err != nil {
+			return nil, fmt.Errorf("%s: %w", change.Address, err)
+		}
+	}
+	return objects, nil
+}
+
+// ofTheProvider are arguments that tell the provider what to do and are not in
+// the object, and the content of a Secret that a plan does not know.
+var ofTheProvider = []string{
+	"id", "timeouts", "status", "wait_for_rollout", "wait_for_load_balancer", "wait_until_bound",
+	"wait_for_default_service_account", "wait_for_service_account_token", "default_secret_name",
+	"data_wo", "data_wo_revision", "binary_data_wo", "binary_data_wo_revision",
+}
+
+func decodeResource(attributes map[string]any, object any) error {
+	attributes = maps.Clone(attributes)
+	for _, name := range ofTheProvider {
+		delete(attributes, name)
+	}
+	tree, err := convert(attributes, reflect.TypeOf(object).Elem(), "")
+	if err != nil {
+		return err
+	}
+	return decodeStrictly(tree, object)
+}
+
+// decodeStrictly puts a tree of JSON values into an object and refuses fields
+// that the object does not have.
+func decodeStrictly(tree, object any) error {
+	text, err := json.Marshal(tree)
+	if err != nil {
+		return err
+	}
+	problems, err := kjson.UnmarshalStrict(text, object)
+	if err != nil {
+		return err
+	}
+	if len(problems) > 0 {
+		return problems[0]
+	}
+	return nil
+}
+
+// convert turns the value of an argument into the JSON of a field of the given
+// type. The provider has lists of one where the API has an object, text where it
+// has a number, and singular names for what repeats.
+func convert(value any, t reflect.Type, path string) (any, error) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t {
+	case reflect.TypeFor[resource.Quantity]():
+		return value, nil
+	case reflect.TypeFor[intstr.IntOrString]():
+		return intOrString(value), nil
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return convertStruct(value, t, path)
+	case reflect.Slice:
+		return convertSlice(value, t, path)
+	case reflect.Map:
+		return convertMap(value, t, path)
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		return integer(value, path)
+	default:
+		return value, nil
+	}
+}
+
+func convertStruct(value any, t reflect.Type, path string) (any, error) {
+	if list, ok := value.([]any); ok {
+		if len(list) != 1 {
+			return nil, fmt.Errorf("%s: %d blocks where the API has one object", path, len(list))
+		}
+		value = list[0]
+	}
+	attributes, ok := value.(map[string]any)
+	if value != nil && !ok {
+		return nil, fmt.Errorf("%s: %T where the API has an object", path, value)
+	}
+	tree := map[string]any{}
+	for name, attribute := range attributes {
+		if absent(attribute) {
+			continue
+		}
+		field, fieldType := fieldOf(t, name)
+		if field == "" {
+			return nil, fmt.Errorf("%s.%s: %s has no such field", path, name, t)
+		}
+		converted, err := convert(attribute, fieldType, path+"."+name)
+		if err != nil {
+			return nil, err
+		}
+		tree[field] = converted
+	}
+	return tree, nil
+}
+
+func convertSlice(value any, t reflect.Type, path string) (any, error) {
+	list, ok := value.([]any)
+	if !ok {
+		return nil, fmt.Errorf("%s: %T where the API has a list", path, value)
+	}
+	converted := make([]any, len(list))
+	for i, element := range list {
+		var err error
+		if converted[i], err = convert(element, t.Elem(), fmt.Sprintf("%s[%d]", path, i)); err != nil {
+			return nil, err
+		}
+	}
+	return converted, nil
+}
+
+func convertMap(value any, t reflect.Type, path string) (any, error) {
+	entries, ok := value.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%s: %T where the API has a map", path, value)
+	}
+	converted := map[string]any{}
+	for key, entry := range entries {
+		var err error
+		if converted[key], err = convert(entry, t.Elem(), path+"."+key); err != nil {
+			return nil, err
+		}
+	}
+	return converted, nil
+}
+
+// absent is what an argument has that was not given. An empty block is not
+// absent: an empty selector and no selector mean different things.
+func absent(value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// fieldOf finds the field of a struct, or of one inlined in it, that an argument
+// stands for: container for containers, cluster_ip for clusterIP.
+func fieldOf(t reflect.Type, argument string) (string, reflect.Type) {
+	wanted := strings.ReplaceAll(argument, "_", "")
+	var found reflect.StructField
+	for _, field := range reflect.VisibleFields(t) {
+		name := strings.ToLower(jsonName(field))
+		if name == wanted {
+			return jsonName(field), field.Type
+		}
+		if name == wanted+"s" {
+			found = field
+		}
+	}
+	if found.Name == "" {
+		return "", nil
+	}
+	return jsonName(found), found.Type
+}
+
+func jsonName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return name
+}
+
+func intOrString(value any) any {
+	text, ok := value.(string)
+	if !ok {
+		return value
+	}
+	if number, err := strconv.Atoi(text); err == nil {
+		return number
+	}
+	return text
+}
+
+// integer reads a number that may be given as text, octal for modes of files.
+func integer(value any, path string) (any, error) {
+	text, ok := value.(string)
+	if !ok {
+		return value, nil
+	}
+	base := 10
+	if len(text) > 1 && text[0] == '0' {
+		base = 8
+	}
+	number, err := strconv.ParseInt(text, base, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return number, nil
+}
