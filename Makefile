@@ -1,4 +1,4 @@
-.PHONY: help run demo test bench fuzz check e2e
+.PHONY: help run demo test bench fuzz check e2e tf
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ fuzz: ## fuzz every target for a short time (FUZZTIME=10s)
 
 e2e: ## run the tests against real programs
 	.ci/watch
+
+tf: ## check the Terraform module
+	.ci/terraform
 
 check: ## what CI runs
 	.ci/run
