@@ -33,19 +33,30 @@ import (
 // the bare sync of the disk.
 //
 //	go test -run '^$' -bench Post -benchtime 20000x ./cmd/em-metrics
+//
+// The client takes its part of the machine, and the lighter it is the more the
+// handler that does nothing gains. So there are two: bare sockets, and what a
+// program in Go would use.
 func BenchmarkPost(b *testing.B) {
-	for _, connections := range []int{1, 16, 64} {
-		for _, way := range []struct {
-			name    string
-			handler func(*testing.B) http.Handler
-		}{
-			{"noop", noop}, {"durable", durable}, {"naive", naive},
-		} {
-			b.Run(fmt.Sprintf("%s/connections=%d", way.name, connections), func(b *testing.B) {
-				server := httptest.NewServer(way.handler(b))
-				defer server.Close()
-				load(b, server.Listener.Addr().String(), connections)
-			})
+	for _, client := range []struct {
+		name string
+		dial func(address string) (caller, error)
+	}{
+		{"sockets", dialSocket}, {"net-http", dialHTTP},
+	} {
+		for _, connections := range []int{1, 16, 64} {
+			for _, way := range []struct {
+				name    string
+				handler func(*testing.B) http.Handler
+			}{
+				{"noop", noop}, {"durable", durable}, {"naive", naive},
+			} {
+				b.Run(fmt.Sprintf("client=%s/connections=%d/%s", client.name, connections, way.name), func(b *testing.B) {
+					server := httptest.NewServer(way.handler(b))
+					defer server.Close()
+					load(b, server.Listener.Addr().String(), connections, client.dial)
+				})
+			}
 		}
 	}
 	b.Run("fdatasync", benchmarkSync)
@@ -132,7 +143,7 @@ var ids atomic.Int64
 // load sends b.N requests over so many connections and reports how many a
 // second there were, how long all but one in a hundred took, and how much
 // computing each cost, which hardly differs on a busy machine.
-func load(b *testing.B, address string, connections int) {
+func load(b *testing.B, address string, connections int, dial func(address string) (caller, error)) {
 	b.Helper()
 	var left atomic.Int64
 	left.Store(int64(b.N))
@@ -142,16 +153,16 @@ func load(b *testing.B, address string, connections int) {
 	start, busy := time.Now(), computed()
 	for c := range connections {
 		clients.Go(func() {
-			connection, err := net.Dial("tcp", address)
+			client, err := dial(address)
 			if err != nil {
 				b.Error(err)
 				return
 			}
-			defer connection.Close()
-			answers := bufio.NewReader(connection)
+			defer client.close()
 			for left.Add(-1) >= 0 {
 				sent := time.Now()
-				if err := exchange(connection, answers); err != nil {
+				body := fmt.Sprintf(`{"id": "%012d", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`, ids.Add(1))
+				if err := client.post(body); err != nil {
 					b.Error(err)
 					return
 				}
@@ -170,10 +181,45 @@ func load(b *testing.B, address string, connections int) {
 	b.ReportMetric(float64(busy.Microseconds())/float64(len(all)), "cpu-us/req") // of the client too
 }
 
-// exchange sends a request and reads its answer with as little work as can be,
-// so that the server has the machine.
-func exchange(connection io.Writer, answers *bufio.Reader) error {
-	body := fmt.Sprintf(`{"id": "%012d", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`, ids.Add(1))
+// caller sends a deployment and waits for the answer, over a connection of its own.
+type caller struct {
+	post  func(body string) error
+	close func()
+}
+
+// dialHTTP makes a caller of the standard library.
+func dialHTTP(address string) (caller, error) {
+	transport := &http.Transport{MaxConnsPerHost: 1}
+	client := &http.Client{Transport: transport}
+	return caller{close: transport.CloseIdleConnections, post: func(body string) error {
+		answer, err := client.Post("http://"+address+"/deployments", "application/json", strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusCreated {
+			return fmt.Errorf("answered %s", answer.Status)
+		}
+		_, err = io.Copy(io.Discard, answer.Body)
+		return err
+	}}, nil
+}
+
+// dialSocket makes a caller that does as little work as can be, so that the
+// server has the machine.
+func dialSocket(address string) (caller, error) {
+	connection, err := net.Dial("tcp", address)
+	if err != nil {
+		return caller{}, err
+	}
+	answers := bufio.NewReader(connection)
+	return caller{
+		close: func() { _ = connection.Close() },
+		post:  func(body string) error { return exchange(connection, answers, body) },
+	}, nil
+}
+
+func exchange(connection io.Writer, answers *bufio.Reader, body string) error {
 	_, err := fmt.Fprintf(connection, "POST /deployments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
 		"Content-Length: %d\r\n\r\n%s", len(body), body)
 	if err != nil {
