@@ -5,9 +5,12 @@
 #     -v em-metrics:/data -p 127.0.0.1:3000:3000 em-metrics
 #
 # BUILDER may be any image with Go 1.26, a shell and CA certificates. The same
-# sources and the same Go give the same binary to the byte.
+# sources and the same Go give the same binary to the byte. For another platform
+# (--platform linux/arm64) Go compiles here what runs there: no emulator is needed.
 ARG BUILDER=docker.io/library/golang:1.26.8-bookworm
-FROM ${BUILDER} AS build
+FROM --platform=${BUILDPLATFORM} ${BUILDER} AS build
+ARG TARGETOS
+ARG TARGETARCH
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
@@ -16,7 +19,7 @@ COPY db db
 COPY exporter exporter
 COPY handlers handlers
 ARG VERSION=dev
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" \
+RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" \
       -o /out/em-metrics ./cmd/em-metrics \
  && mkdir /out/data
 
