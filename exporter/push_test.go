@@ -2,6 +2,7 @@ package exporter_test
 
 import (
 	"context"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +205,10 @@ func TestTotalsArriveAfterAnOutage(t *testing.T) {
 				}
 				if err := <-pushed; err == nil {
 					t.Error("a push to nobody succeeded")
+				}
+				// The flush may give up a moment before the push that it waits for.
+				for deadline := time.Now().Add(5 * time.Second); r.values(false)["em_metrics_push_failures_total{}"] < 1 && time.Now().Before(deadline); {
+					runtime.Gosched()
 				}
 				r.expect("after the failed push", false, map[string]float64{"em_metrics_push_failures_total{}": 1})
 
