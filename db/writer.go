@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -168,7 +169,7 @@ func (w *writer) transact(batch []*call) (err error) {
 		if c.err = c.ctx.Err(); c.err != nil {
 			continue
 		}
-		if c.outcomes, c.err = t.carryOut(c.commands); c.err != nil && !refused(c.err) {
+		if c.outcomes, c.err = t.survive(c.commands); c.err != nil && !refused(c.err) {
 			return w.failed("carry out a command", c.err)
 		}
 	}
@@ -223,6 +224,17 @@ type tx struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 	now   time.Time
+}
+
+// survive carries out the commands of one call. A panic, such as one of a
+// TeamFunc, is the error of that call: the writer goes on for the others.
+func (t *tx) survive(commands []Command) (outcomes []Outcome, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			outcomes, err = nil, fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	return t.carryOut(commands)
 }
 
 // carryOut carries out the commands of one call. A single command checks

@@ -128,6 +128,8 @@ func TestUnexpectedErrorFailsOnlyItsCall(t *testing.T) {
 			_, err := t.exec("INSERT INTO readiness VALUES (2, 0)")
 			return Outcome{}, err
 		})}, "unexpected: carry out a command: constraint failed: CHECK constraint failed: only_row = 1 (275)"},
+		{"a panic", []Command{StartDeployment{Key: key("web/prod/2"), FirstCommitAt: clock("08:00"), Team: func(string) string { panic("boom") }}},
+			"unexpected: carry out a command: panic: boom"},
 		// A refusal that cannot be undone must not let the rest of its call in.
 		{"an undo that fails", []Command{start("web/prod/2", "08:00", ""), testCommand(func(t *tx) (Outcome, error) {
 			_, err := t.exec("RELEASE call")
@@ -144,7 +146,8 @@ func TestUnexpectedErrorFailsOnlyItsCall(t *testing.T) {
 			release()
 			expect(t, before(), "created web/prod/1 commit 08:00 start 12:00")
 			expect(t, refused(), `not found: no such deployment; id "9" is not the id of a deployment`)
-			expect(t, culprit(), test.want)
+			answer, _, _ := strings.Cut(culprit(), "\n") // a panic tells where too
+			expect(t, answer, test.want)
 			expect(t, after(), "created web/prod/3 commit 08:00 start 12:00")
 			expectEvents(t, s, []string{"deployment_started web/prod/1 at 12:00", "deployment_started web/prod/3 at 12:00"})
 			if !s.Writable() {
