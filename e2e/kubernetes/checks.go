@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/pod-security-admission/api"
@@ -16,8 +15,11 @@ import (
 // Problems are what is wrong with the objects, in words; external are objects that
 // exist already, such as "Secret registry".
 func (o *Objects) Problems(external ...string) []string {
+	if problems := o.unchecked(); len(problems) > 0 {
+		return problems
+	}
 	return slices.Concat(
-		o.podSecurity(), o.pods(), o.names(), o.selectors(), o.serviceAccounts(),
+		o.podSecurity(), o.pods(), o.names(), o.places(), o.selectors(), o.serviceAccounts(),
 		o.volumes(external), o.references(external), o.ports(), o.quantities(),
 	)
 }
@@ -49,10 +51,6 @@ func (o *Objects) pods() (problems []string) {
 	for _, set := range o.StatefulSets {
 		problem := func(text string) { problems = append(problems, fmt.Sprintf("StatefulSet %s: %s", set.Name, text)) }
 		spec := pod(set)
-		if len(spec.Containers) != 1 {
-			problem("it has not one container")
-			continue
-		}
 		c := container(set)
 		if security := c.SecurityContext; security == nil || security.ReadOnlyRootFilesystem == nil || !*security.ReadOnlyRootFilesystem {
 			problem("its root file system can be written to")
@@ -78,6 +76,9 @@ func (o *Objects) pods() (problems []string) {
 				problem("the variable " + variable.Name + " is there twice")
 			}
 			seen[variable.Name] = true
+			for _, text := range validation.IsEnvVarName(variable.Name) {
+				problem("the variable " + variable.Name + ": " + text)
+			}
 		}
 	}
 	return problems
@@ -85,24 +86,23 @@ func (o *Objects) pods() (problems []string) {
 
 // names and labels are such as the API takes.
 func (o *Objects) names() (problems []string) {
-	objects := o.All()
-	for object, meta := range objects {
-		problem := func(text string) { problems = append(problems, object+": "+text) }
-		for _, text := range validation.IsDNS1123Subdomain(meta.Name) {
+	for _, object := range o.list() {
+		problem := func(text string) { problems = append(problems, title(object)+": "+text) }
+		for _, text := range validation.IsDNS1123Subdomain(object.GetName()) {
 			problem(text)
 		}
-		for key, value := range meta.Labels {
-			for _, text := range slices.Concat(validation.IsQualifiedName(key), validation.IsValidLabelValue(value)) {
-				problem("label " + key + ": " + text)
-			}
+		for _, text := range slices.Concat(labelProblems(object.GetLabels()), annotationProblems(object.GetAnnotations())) {
+			problem(text)
 		}
-		for key := range meta.Annotations {
-			for _, text := range validation.IsQualifiedName(strings.ToLower(key)) {
-				problem("annotation " + key + ": " + text)
-			}
+	}
+	for _, set := range o.StatefulSets {
+		meta := set.Spec.Template.ObjectMeta
+		for _, text := range slices.Concat(labelProblems(meta.Labels), annotationProblems(meta.Annotations)) {
+			problems = append(problems, "the pods of "+set.Name+": "+text)
 		}
-		if !strings.HasPrefix(object, "Namespace ") && meta.Namespace == "" {
-			problem("it has no namespace")
+		// The name of a revision, which ends in a hash, is a label of the pods.
+		if longest := validation.LabelValueMaxLength - len("-0123456789"); len(set.Name) > longest {
+			problems = append(problems, fmt.Sprintf("StatefulSet %s: its name has more than %d characters", set.Name, longest))
 		}
 	}
 	for _, service := range o.Services {
@@ -117,6 +117,24 @@ func (o *Objects) names() (problems []string) {
 		}
 		if size > corev1.MaxSecretSize {
 			problems = append(problems, fmt.Sprintf("ConfigMap %s: %d bytes are more than a ConfigMap takes", config.Name, size))
+		}
+	}
+	return problems
+}
+
+func labelProblems(labels map[string]string) (problems []string) {
+	for key, value := range labels {
+		for _, text := range slices.Concat(validation.IsQualifiedName(key), validation.IsValidLabelValue(value)) {
+			problems = append(problems, "label "+key+": "+text)
+		}
+	}
+	return problems
+}
+
+func annotationProblems(annotations map[string]string) (problems []string) {
+	for key := range annotations {
+		for _, text := range validation.IsQualifiedName(strings.ToLower(key)) {
+			problems = append(problems, "annotation "+key+": "+text)
 		}
 	}
 	return problems
@@ -160,23 +178,4 @@ func (o *Objects) quantities() (problems []string) {
 		}
 	}
 	return problems
-}
-
-// selected are the StatefulSets whose pods have the labels.
-func (o *Objects) selected(labels map[string]string) (sets []*appsv1.StatefulSet) {
-	for _, set := range o.StatefulSets {
-		if contains(set.Spec.Template.Labels, labels) {
-			sets = append(sets, set)
-		}
-	}
-	return sets
-}
-
-func contains(labels, wanted map[string]string) bool {
-	for key, value := range wanted {
-		if labels[key] != value {
-			return false
-		}
-	}
-	return true
 }

@@ -1,13 +1,17 @@
 package kubernetes
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -18,6 +22,7 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 	initialise(t, dir)
 	all := plans(t, dir, map[string]string{"stack": cases["stack_that_is_pushed_to"], "service": cases["everything_of_the_service"]})
 
+	other := corev1.LocalObjectReference{Name: "other"}
 	yes, no, root, two := true, false, int64(0), int32(2)
 	for _, c := range []struct {
 		name, plan, problem string
@@ -53,6 +58,18 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 		{"name in capitals", "stack", "lower case", func(o *Objects) { o.ConfigMaps[0].Name = "Teams" }},
 		{"label with a space", "stack", "label", func(o *Objects) { o.Services[0].Labels["team"] = "a team" }},
 		{"no namespace", "stack", "no namespace", func(o *Objects) { o.Secrets[0].Namespace = "" }},
+		{"another namespace", "stack", "others are in", func(o *Objects) { o.ConfigMaps[0].Namespace = "other" }},
+		{"two objects of one name", "stack", "it is there twice", func(o *Objects) { o.ConfigMaps = append(o.ConfigMaps, o.ConfigMaps[0].DeepCopy()) }},
+		{"name too long for a revision", "stack", "more than 52 characters", func(o *Objects) { o.StatefulSets[0].Name = strings.Repeat("x", 53) }},
+		{"label of the pods with a space", "stack", "the pods of em-metrics: label", func(o *Objects) { setNamed(o, "em-metrics").Spec.Template.Labels["team"] = "a team" }},
+		{"variable with a space", "stack", "the variable A B", func(o *Objects) { container(o.StatefulSets[0]).Env = []corev1.EnvVar{{Name: "A B"}} }},
+		{"container before the other", "stack", "not one container", func(o *Objects) {
+			pod(o.StatefulSets[0]).InitContainers = pod(o.StatefulSets[1]).Containers
+		}},
+		{"no container", "stack", "not one container", func(o *Objects) { pod(o.StatefulSets[0]).Containers = nil }},
+		{"template of a claim", "stack", "templates of claims", func(o *Objects) {
+			o.StatefulSets[0].Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{}}
+		}},
 		{"ConfigMap too large", "stack", "more than a ConfigMap takes", func(o *Objects) { o.ConfigMaps[0].Data["large"] = strings.Repeat("x", 1<<20) }},
 		{"Service selects nothing", "stack", "Service em-metrics selects the pods of 0", func(o *Objects) { serviceNamed(o, "em-metrics").Spec.Selector["a"] = "b" }},
 		{"Service selects all", "stack", "Service em-metrics selects the pods of 4", func(o *Objects) {
@@ -66,16 +83,31 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 		{"no such Service", "stack", `no Service "other"`, func(o *Objects) { o.StatefulSets[0].Spec.ServiceName = "other" }},
 		{"Service leads to no port", "stack", "have no port web", func(o *Objects) { serviceNamed(o, "em-metrics").Spec.Ports[0].TargetPort = intstr.FromString("web") }},
 		{"Ingress leads nowhere", "service", "no port", func(o *Objects) { o.Ingresses[0].Spec.Rules[0].HTTP.Paths[0].Backend.Service.Port.Name = "https" }},
+		{"Ingress without paths", "service", "has no paths", func(o *Objects) { o.Ingresses[0].Spec.Rules[0].HTTP = nil }},
+		{"Ingress leads to a bucket", "service", "leads to no Service", func(o *Objects) { o.Ingresses[0].Spec.Rules[0].HTTP.Paths[0].Backend.Service = nil }},
+		{"Ingress with a default", "service", "default backend", func(o *Objects) {
+			o.Ingresses[0].Spec.DefaultBackend = &networkingv1.IngressBackend{}
+		}},
+		{"policy selects by an expression", "stack", "selects the pods of 0", func(o *Objects) {
+			o.NetworkPolicies[0].Spec.PodSelector.MatchExpressions = []metav1.LabelSelectorRequirement{
+				{Key: "app.kubernetes.io/name", Operator: metav1.LabelSelectorOpDoesNotExist},
+			}
+		}},
+		{"policy for every port", "stack", "lets in at every port", func(o *Objects) { o.NetworkPolicies[0].Spec.Ingress[0].Ports = nil }},
+		{"policy sends at every port", "stack", "sends to the pods of em-metrics-alloy at every port", func(o *Objects) {
+			egress := policyNamed(o, "em-metrics").Spec.Egress
+			egress[len(egress)-1].Ports = nil
+		}},
+		{"policy lets in at another port", "stack", "at otlp-http, which do not let it in", func(o *Objects) {
+			port := intstr.FromString("http")
+			policyNamed(o, "em-metrics-alloy").Spec.Ingress[0].Ports[0].Port = &port
+		}},
 		{"policy for no port", "stack", "have no port 1", func(o *Objects) {
 			port := intstr.FromInt32(1)
 			o.NetworkPolicies[0].Spec.Ingress[0].Ports[0].Port = &port
 		}},
 		{"policies contradict", "stack", "do not let it in", func(o *Objects) {
-			for _, networkPolicy := range o.NetworkPolicies {
-				if networkPolicy.Name == "em-metrics-alloy" {
-					networkPolicy.Spec.Ingress = nil
-				}
-			}
+			policyNamed(o, "em-metrics-alloy").Spec.Ingress = nil
 		}},
 		{"mount without volume", "stack", `no volume "data"`, func(o *Objects) {
 			spec := pod(o.StatefulSets[0])
@@ -94,6 +126,15 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 		}},
 		{"Secret is missing", "stack", "wants Secret em-metrics/token", func(o *Objects) { o.Secrets = nil }},
 		{"Secret of the environment is missing", "service", "wants Secret other", func(o *Objects) { container(o.StatefulSets[0]).EnvFrom[0].SecretRef.Name = "other" }},
+		{"Secret of a variable is missing", "stack", "wants Secret other/key", func(o *Objects) {
+			give(o, corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: other, Key: "key"}})
+		}},
+		{"ConfigMap of a variable is missing", "stack", "wants ConfigMap other/key", func(o *Objects) {
+			give(o, corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: other, Key: "key"}})
+		}},
+		{"ConfigMap of the environment is missing", "stack", "wants ConfigMap other", func(o *Objects) {
+			container(o.StatefulSets[0]).EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: other}}}
+		}},
 		{"Secret of the image is missing", "service", "wants Secret other", func(o *Objects) { pod(o.StatefulSets[0]).ImagePullSecrets[0].Name = "other" }},
 		{"Secret of the Ingress is missing", "service", "wants Secret other", func(o *Objects) { o.Ingresses[0].Spec.TLS[0].SecretName = "other" }},
 		{"no memory", "stack", "asks for no memory", func(o *Objects) { container(o.StatefulSets[0]).Resources.Requests = nil }},
@@ -147,6 +188,110 @@ func TestRenderRefusesWhatItDoesNotKnow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A resource that is replaced is there afterwards, one that is destroyed is not.
+func TestRenderTakesWhatIsThereAfterwards(t *testing.T) {
+	const changes = `{"resource_changes": [
+		{"address": "a", "mode": "managed", "type": "kubernetes_service_v1", "change": {"actions": ["delete", "create"], "after": {"metadata": [{"name": "replaced"}]}}},
+		{"address": "b", "mode": "managed", "type": "kubernetes_service_v1", "change": {"actions": ["delete"], "after": null}},
+		{"address": "c", "mode": "managed", "type": "kubernetes_service_v1", "change": {"actions": ["no-op"], "after": {"metadata": [{"name": "kept"}]}}}
+	]}`
+	plan, err := ReadPlan(strings.NewReader(changes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := Render(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, service := range objects.Services {
+		names = append(names, service.Name)
+	}
+	if !slices.Equal(names, []string{"replaced", "kept"}) {
+		t.Errorf("the Services afterwards are %q", names)
+	}
+}
+
+// A ServiceMonitor that would find nothing, or not be let in, is found.
+func TestMonitorProblems(t *testing.T) {
+	dir := module(t)
+	initialise(t, dir)
+	plan := plans(t, dir, map[string]string{"minimal": required})["minimal"]
+	objects, err := Render(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, from, to, problem string }{
+		{"field that its API does not have", `"endpoints"`, `"targets"`, "cannot be read"},
+		{"another Service", `"matchLabels":{"app.kubernetes.io/component":"em-metrics"`, `"matchLabels":{"app.kubernetes.io/component":"grafana"`, "finds 0 Services"},
+		{"another namespace", `["em-metrics"]`, `["default"]`, "finds 0 Services"},
+		{"another port", `"port":"http"`, `"port":"metrics"`, `the port "metrics"`},
+		{"another Secret", `"name":"em-metrics"},"type"`, `"name":"other"},"type"`, "wants Secret other/token"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text, err := json.Marshal(plan.OutputChanges["service_monitor"].After)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(text), c.from) {
+				t.Fatalf("there is no %s in %s", c.from, text)
+			}
+			problems := objects.MonitorProblems(json.RawMessage(strings.ReplaceAll(string(text), c.from, c.to)))
+			if len(problems) != 1 || !strings.Contains(problems[0], c.problem) {
+				t.Errorf("the problems are %q, and not one that says %q", problems, c.problem)
+			}
+		})
+	}
+}
+
+// A credential is found wherever it is written.
+func TestPlanRevealsSecrets(t *testing.T) {
+	const secret = `pass "word" <1>`
+	for _, c := range []struct {
+		name   string
+		after  any
+		expect bool
+	}{
+		{"a value", map[string]any{"data": map[string]any{"token": secret}}, true},
+		{"part of a value", map[string]any{"args": []any{"--token=" + secret}}, true},
+		{"a name", map[string]any{"annotations": map[string]any{secret: "x"}}, true},
+		{"nowhere", map[string]any{"data": map[string]any{"token": "pass"}, "replicas": 1.0, "data_wo": nil}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text, err := json.Marshal(map[string]any{
+				"resource_changes": []any{map[string]any{"address": "a_resource.of_the_plan", "change": map[string]any{"after": c.after}}},
+				"output_changes":   map[string]any{"of_the_plan": map[string]any{"after": c.after}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan, err := ReadPlan(bytes.NewReader(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			places := plan.Reveals(secret)
+			if found := slices.Equal(places, []string{"a_resource.of_the_plan", "output.of_the_plan"}); found != c.expect || !c.expect && len(places) > 0 {
+				t.Errorf("it is found in %q", places)
+			}
+		})
+	}
+}
+
+// give gives a variable to a container.
+func give(o *Objects, source corev1.EnvVarSource) {
+	c := container(o.StatefulSets[0])
+	c.Env = append(c.Env, corev1.EnvVar{Name: "A", ValueFrom: &source})
+}
+
+func policyNamed(o *Objects, name string) (found *networkingv1.NetworkPolicy) {
+	for _, networkPolicy := range o.NetworkPolicies {
+		if networkPolicy.Name == name {
+			found = networkPolicy
+		}
+	}
+	return found
 }
 
 func setNamed(o *Objects, name string) (found *appsv1.StatefulSet) {

@@ -80,7 +80,7 @@ func (o *Objects) has(object string, external []string) bool {
 	if slices.Contains(external, object) {
 		return true
 	}
-	if _, ok := o.All()[object]; !ok {
+	if !slices.ContainsFunc(o.list(), func(known manifest) bool { return title(known) == object }) {
 		return false
 	}
 	for _, config := range o.ConfigMaps {
@@ -92,39 +92,50 @@ func (o *Objects) has(object string, external []string) bool {
 	return true
 }
 
-// references to Secrets other than by volumes are to Secrets that are there.
+// references other than by volumes are to what is there.
 func (o *Objects) references(external []string) (problems []string) {
-	want := func(object, secret string) {
-		if !o.has("Secret "+secret, external) {
-			problems = append(problems, fmt.Sprintf("%s wants Secret %s, which is not there", object, secret))
+	want := func(object, source string) {
+		if !o.has(source, external) {
+			problems = append(problems, fmt.Sprintf("%s wants %s, which is not there", object, source))
 		}
 	}
 	for _, set := range o.StatefulSets {
-		for _, secret := range secretsOf(set) {
-			want("StatefulSet "+set.Name, secret)
+		for _, source := range referencesOf(set) {
+			want("StatefulSet "+set.Name, source)
 		}
 	}
 	for _, ingress := range o.Ingresses {
 		for _, tls := range ingress.Spec.TLS {
-			want("Ingress "+ingress.Name, tls.SecretName)
+			want("Ingress "+ingress.Name, "Secret "+tls.SecretName)
 		}
 	}
 	return problems
 }
 
-func secretsOf(set *appsv1.StatefulSet) (names []string) {
+// referencesOf are what a pod takes its image and its environment with, as sources
+// are what it takes its files from.
+func referencesOf(set *appsv1.StatefulSet) (all []string) {
 	for _, secret := range pod(set).ImagePullSecrets {
-		names = append(names, secret.Name)
+		all = append(all, "Secret "+secret.Name)
 	}
 	for _, source := range container(set).EnvFrom {
-		if source.SecretRef != nil {
-			names = append(names, source.SecretRef.Name)
+		if secret := source.SecretRef; secret != nil {
+			all = append(all, "Secret "+secret.Name)
+		}
+		if config := source.ConfigMapRef; config != nil {
+			all = append(all, "ConfigMap "+config.Name)
 		}
 	}
 	for _, variable := range container(set).Env {
-		if variable.ValueFrom != nil && variable.ValueFrom.SecretKeyRef != nil {
-			names = append(names, variable.ValueFrom.SecretKeyRef.Name)
+		if variable.ValueFrom == nil {
+			continue
+		}
+		if secret := variable.ValueFrom.SecretKeyRef; secret != nil {
+			all = append(all, "Secret "+secret.Name+"/"+secret.Key)
+		}
+		if config := variable.ValueFrom.ConfigMapKeyRef; config != nil {
+			all = append(all, "ConfigMap "+config.Name+"/"+config.Key)
 		}
 	}
-	return names
+	return all
 }

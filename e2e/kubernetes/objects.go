@@ -2,12 +2,15 @@ package kubernetes
 
 import (
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // Objects are what a plan would make, by kind.
@@ -24,59 +27,69 @@ type Objects struct {
 	PodDisruptionBudgets []*policyv1.PodDisruptionBudget
 }
 
-func added[T any](list *[]*T) *T {
-	object := new(T)
-	*list = append(*list, object)
-	return object
+// manifest is an object of any kind: what says its kind, and its metadata.
+type manifest interface {
+	runtime.Object
+	metav1.Object
 }
 
-func (o *Objects) add(resourceType string) (any, error) {
+func added[T any, P interface {
+	*T
+	manifest
+}](list *[]*T, kind schema.GroupVersionKind) manifest {
+	added := P(new(T))
+	added.GetObjectKind().SetGroupVersionKind(kind)
+	*list = append(*list, added)
+	return added
+}
+
+func (o *Objects) add(resourceType string) (manifest, error) {
+	core, apps := corev1.SchemeGroupVersion, appsv1.SchemeGroupVersion
+	networking, policy := networkingv1.SchemeGroupVersion, policyv1.SchemeGroupVersion
 	switch resourceType {
 	case "kubernetes_namespace_v1":
-		return added(&o.Namespaces), nil
+		return added(&o.Namespaces, core.WithKind("Namespace")), nil
 	case "kubernetes_service_account_v1":
-		return added(&o.ServiceAccounts), nil
+		return added(&o.ServiceAccounts, core.WithKind("ServiceAccount")), nil
 	case "kubernetes_config_map_v1":
-		return added(&o.ConfigMaps), nil
+		return added(&o.ConfigMaps, core.WithKind("ConfigMap")), nil
 	case "kubernetes_secret_v1":
-		return added(&o.Secrets), nil
+		return added(&o.Secrets, core.WithKind("Secret")), nil
 	case "kubernetes_persistent_volume_claim_v1":
-		return added(&o.Claims), nil
+		return added(&o.Claims, core.WithKind("PersistentVolumeClaim")), nil
 	case "kubernetes_service_v1":
-		return added(&o.Services), nil
+		return added(&o.Services, core.WithKind("Service")), nil
 	case "kubernetes_stateful_set_v1":
-		return added(&o.StatefulSets), nil
+		return added(&o.StatefulSets, apps.WithKind("StatefulSet")), nil
 	case "kubernetes_ingress_v1":
-		return added(&o.Ingresses), nil
+		return added(&o.Ingresses, networking.WithKind("Ingress")), nil
 	case "kubernetes_network_policy_v1":
-		return added(&o.NetworkPolicies), nil
+		return added(&o.NetworkPolicies, networking.WithKind("NetworkPolicy")), nil
 	case "kubernetes_pod_disruption_budget_v1":
-		return added(&o.PodDisruptionBudgets), nil
+		return added(&o.PodDisruptionBudgets, policy.WithKind("PodDisruptionBudget")), nil
 	}
 	return nil, fmt.Errorf("resources of the type %s are not checked yet: add their kind", resourceType)
 }
 
-// All are the objects with what every object has, by kind and name.
-func (o *Objects) All() map[string]*metav1.ObjectMeta {
-	all := map[string]*metav1.ObjectMeta{}
-	collect(all, "Namespace", o.Namespaces, func(x *corev1.Namespace) *metav1.ObjectMeta { return &x.ObjectMeta })
-	collect(all, "ServiceAccount", o.ServiceAccounts, func(x *corev1.ServiceAccount) *metav1.ObjectMeta { return &x.ObjectMeta })
-	collect(all, "ConfigMap", o.ConfigMaps, func(x *corev1.ConfigMap) *metav1.ObjectMeta { return &x.ObjectMeta })
-	collect(all, "Secret", o.Secrets, func(x *corev1.Secret) *metav1.ObjectMeta { return &x.ObjectMeta })
-	collect(all, "PersistentVolumeClaim", o.Claims, func(x *corev1.PersistentVolumeClaim) *metav1.ObjectMeta { return &x.ObjectMeta })
-	collect(all, "Service", o.Services, func(x *corev1.Service) *metav1.ObjectMeta { return &x.ObjectMeta })
-	collect(all, "StatefulSet", o.StatefulSets, func(x *appsv1.StatefulSet) *metav1.ObjectMeta { return &x.ObjectMeta })
-	collect(all, "Ingress", o.Ingresses, func(x *networkingv1.Ingress) *metav1.ObjectMeta { return &x.ObjectMeta })
-	collect(all, "NetworkPolicy", o.NetworkPolicies, func(x *networkingv1.NetworkPolicy) *metav1.ObjectMeta { return &x.ObjectMeta })
-	collect(all, "PodDisruptionBudget", o.PodDisruptionBudgets, func(x *policyv1.PodDisruptionBudget) *metav1.ObjectMeta { return &x.ObjectMeta })
-	return all
+// list has every object. What others need comes before them.
+func (o *Objects) list() []manifest {
+	return slices.Concat(
+		upcast(o.Namespaces), upcast(o.ServiceAccounts), upcast(o.ConfigMaps), upcast(o.Secrets), upcast(o.Claims),
+		upcast(o.Services), upcast(o.StatefulSets), upcast(o.Ingresses), upcast(o.NetworkPolicies), upcast(o.PodDisruptionBudgets),
+	)
 }
 
-func collect[T any](all map[string]*metav1.ObjectMeta, kind string, objects []*T, meta func(*T) *metav1.ObjectMeta) {
-	for _, object := range objects {
-		m := meta(object)
-		all[kind+" "+m.Name] = m
+func upcast[T manifest](objects []T) []manifest {
+	list := make([]manifest, len(objects))
+	for i, object := range objects {
+		list[i] = object
 	}
+	return list
+}
+
+// title is the kind and the name of an object, such as "Service em-metrics".
+func title(m manifest) string {
+	return m.GetObjectKind().GroupVersionKind().Kind + " " + m.GetName()
 }
 
 // pod is the pod that a StatefulSet makes.

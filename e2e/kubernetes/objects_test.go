@@ -1,10 +1,8 @@
 package kubernetes
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -42,6 +40,10 @@ var cases = map[string]string{
     pod_disruption_budget       = { max_unavailable = 0 }
     ingress                     = { host = "em-metrics.example.com", class_name = "nginx", tls_secret_name = "em-metrics-tls" }
     network_policy              = { allow_from = [{ namespace_labels = { name = "ci" }, pod_labels = { role = "runner" } }, { cidr = "10.0.0.0/8" }] }`,
+	"longest_name": withGrafana + `
+    name    = "an-installation-with-the-longest-name-ok"
+    grafana = { enabled = true }
+    alloy   = { enabled = true }`,
 	"nothing_optional": required + `
     create_namespace      = false
     username              = null
@@ -79,7 +81,12 @@ func TestObjectsFitTogether(t *testing.T) {
 		t.Fatalf("%d of %d cases have a plan", len(found), len(cases))
 	}
 	for name, plan := range found {
-		t.Run(name, func(t *testing.T) { checkPlan(t, plan) })
+		t.Run(name, func(t *testing.T) {
+			objects := checkPlan(t, plan)
+			for _, problem := range objects.MonitorProblems(plan.OutputChanges["service_monitor"].After, exist...) {
+				t.Error(problem)
+			}
+		})
 	}
 }
 
@@ -108,43 +115,19 @@ func checkPlan(t *testing.T, plan Plan) *Objects {
 	for _, problem := range objects.Problems(exist...) {
 		t.Error(problem)
 	}
-	text, err := json.Marshal(plan)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, secret := range []string{token, password} {
-		if strings.Contains(string(text), secret) {
-			t.Errorf("the plan has the credential %s", secret)
+		if places := plan.Reveals(secret); len(places) > 0 {
+			t.Errorf("the credential %s is in %q", secret, places)
 		}
 	}
 	return objects
 }
 
-// The objects for the Prometheus Operator are such as its API takes, and find the
-// Service.
-func TestOutputsForThePrometheusOperator(t *testing.T) {
+// The rules for the Prometheus Operator are such as its API takes.
+func TestRulesForThePrometheusOperator(t *testing.T) {
 	dir := module(t)
 	initialise(t, dir)
 	plan := plans(t, dir, map[string]string{"minimal": required})["minimal"]
-	objects, err := Render(plan)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var monitor monitoringv1.ServiceMonitor
-	if err := decodeStrictly(plan.OutputChanges["service_monitor"].After, &monitor); err != nil {
-		t.Fatalf("service_monitor: %v", err)
-	}
-	service := objects.Services[0]
-	if !contains(service.Labels, monitor.Spec.Selector.MatchLabels) || !slices.Contains(monitor.Spec.NamespaceSelector.MatchNames, service.Namespace) {
-		t.Errorf("the ServiceMonitor does not select the Service %s", service.Name)
-	}
-	endpoint := monitor.Spec.Endpoints[0]
-	if endpoint.Port != service.Spec.Ports[0].Name {
-		t.Errorf("the ServiceMonitor scrapes the port %q, the Service has %q", endpoint.Port, service.Spec.Ports[0].Name)
-	}
-	if credentials := endpoint.Authorization.Credentials; !objects.has("Secret "+credentials.Name+"/"+credentials.Key, nil) {
-		t.Errorf("the ServiceMonitor takes its token from Secret %s, which is not there", credentials.Name)
-	}
 	var rule monitoringv1.PrometheusRule
 	if err := decodeStrictly(plan.OutputChanges["prometheus_rule"].After, &rule); err != nil {
 		t.Fatalf("prometheus_rule: %v", err)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,29 +15,13 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// Plan is what this package reads of a plan, as `terraform test -json -verbose`
-// prints it (test_plan) and `terraform show -json` does.
-type Plan struct {
-	ResourceChanges []struct {
-		Address string `json:"address"`
-		Mode    string `json:"mode"`
-		Type    string `json:"type"`
-		Change  struct {
-			Actions []string       `json:"actions"`
-			After   map[string]any `json:"after"`
-		} `json:"change"`
-	} `json:"resource_changes"`
-	OutputChanges map[string]struct {
-		After any `json:"after"`
-	} `json:"output_changes"`
-}
-
 // Render makes the objects of the plan. Whatever of a resource has no place in
 // the object of the API is an error that names it, so that nothing goes unchecked.
 func Render(plan Plan) (*Objects, error) {
 	objects := &Objects{}
 	for _, change := range plan.ResourceChanges {
-		if change.Mode != "managed" || slices.Contains(change.Change.Actions, "delete") {
+		// What is replaced is deleted too, but something comes after it.
+		if change.Mode != "managed" || change.Change.After == nil {
 			continue
 		}
 		object, err := objects.add(change.Type)
