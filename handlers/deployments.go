@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -201,19 +200,4 @@ func (a *api) environment(named string) string {
 // teamOf finds the team of a project for the user named, who may be nobody.
 func (a *api) teamOf(user string) db.TeamFunc {
 	return func(project string) string { return a.Teams.Find(project, user) }
-}
-
-func showText(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func showTime(t time.Time) *string {
-	if t.IsZero() {
-		return nil
-	}
-	s := t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
-	return &s
 }

@@ -136,15 +136,3 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	encoder.SetEscapeHTML(false) // the messages are for people
 	_ = encoder.Encode(p)        // a client that has gone cannot be told
 }
-
-// writeJSON answers with a value.
-func writeJSON(w http.ResponseWriter, status int, value any) error {
-	body, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that has gone cannot be told
-	return nil
-}

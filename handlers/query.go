@@ -142,19 +142,3 @@ func parseCursor(value string) (*db.Cursor, error) {
 	}
 	return &db.Cursor{At: time.UnixMilli(ms), Row: n}, nil
 }
-
-// writeList answers with a page of a list and, if there is more, a link to the
-// next page.
-func writeList[T, S any](w http.ResponseWriter, r *http.Request, found []T, next *db.Cursor, show func(T) S) error {
-	if next != nil {
-		values := r.URL.Query()
-		values.Del("offset")
-		values.Set("cursor", formatCursor(*next))
-		w.Header().Set("Link", fmt.Sprintf("<%s?%s>; rel=%q", r.URL.Path, values.Encode(), "next"))
-	}
-	shown := make([]S, len(found))
-	for i, f := range found {
-		shown[i] = show(f)
-	}
-	return writeJSON(w, http.StatusOK, shown)
-}
