@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/handlers/page"
 )
 
 // Options are what the API is made of. Store is required, and so is a
@@ -53,7 +54,7 @@ const prefix = "/api/v1"
 type api struct {
 	Options
 	requests requestDurations
-	views    *views
+	pages    *page.Renderer
 }
 
 // handler is one route's function. It either writes an answer or returns the
@@ -119,11 +120,11 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the API: %w", err)
 	}
-	views, err := newViews()
+	pages, err := newPages(o)
 	if err != nil {
 		return nil, fmt.Errorf("make the API: %w", err)
 	}
-	a := &api{Options: o, requests: requests, views: views}
+	a := &api{Options: o, requests: requests, pages: pages}
 	return a.router(), nil
 }
 

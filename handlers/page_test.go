@@ -25,7 +25,7 @@ func TestPageShowsTheFigures(t *testing.T) {
 		}
 		for _, want := range []string{
 			"Deployment frequency", "Change lead time", "Change failure rate", "Failed deployment recovery time", "Deployment rework rate",
-			"33.3 %", "1 of 3 deployments", "in progress", "Incident started", "dora?from=2026-0", "openapi.yaml", "metrics",
+			"33.3 %", "1 of 3 deployments", "in progress", "Incident started", "dora?bands=2023&amp;from=2026-0", "openapi.yaml", "metrics",
 		} {
 			if !strings.Contains(got.body, want) {
 				t.Errorf("%s: no %q", path, want)

@@ -1,0 +1,162 @@
+package page
+
+import (
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/em-metrics/em-metrics/db"
+)
+
+// figure is one metric of a window.
+type figure struct {
+	Value  string   // what people read, such as "3 a day"
+	Level  db.Level // empty when there is none
+	Detail string   // what the value was computed from
+	// Number is what is drawn and compared. It is nil when it is undefined.
+	Number *float64
+}
+
+// noData stands for what is undefined.
+const noData = "no data"
+
+// newFigure finds the figure of a metric in those of a window.
+func newFigure(d db.Dora, m db.Metric, b db.Bands, window time.Duration) figure {
+	levels := b.Levels(d)
+	switch m {
+	case db.DeploymentFrequency:
+		return frequency(d, levels.DeploymentFrequency, window)
+	case db.ChangeLeadTime:
+		return duration(d.LeadTime, levels.LeadTime, "deployment")
+	case db.ChangeFailureRate:
+		return ratio(d.ChangeFailureRatio, levels.ChangeFailureRatio,
+			fmt.Sprintf("%d of %s", d.FailedDeployments, plural(d.Deployments, "deployment")))
+	case db.FailedDeploymentRecoveryTime:
+		return duration(d.FailedDeploymentRecovery, levels.FailedDeploymentRecovery, "incident")
+	case db.DeploymentReworkRate:
+		return ratio(d.ReworkRatio, "",
+			fmt.Sprintf("%d of %s; DORA has no bands for it", d.ReworkDeployments, plural(d.Deployments, "deployment")))
+	case db.DeploymentDuration:
+		return duration(d.DeploymentDuration, "", "deployment")
+	case db.TimeToRestore:
+		return duration(d.TimeToRestore, levels.TimeToRestore, "incident")
+	case db.TimeToDetect:
+		return duration(d.TimeToDetect, "", "incident")
+	case db.UnfinishedDeployments:
+		return count(d.Unfinished)
+	case db.Incidents:
+		return count(d.Incidents)
+	case db.OpenIncidents:
+		return count(d.OpenIncidents)
+	}
+	return figure{Value: noData}
+}
+
+func frequency(d db.Dora, level db.Level, window time.Duration) figure {
+	f := count(d.Deployments)
+	f.Value, f.Level = formatRate(d.Deployments, window), level
+	f.Detail = fmt.Sprintf("%s on %s", plural(d.Deployments, "deployment"), plural(d.DeploymentDays, "day"))
+	return f
+}
+
+// duration is the figure of how long something took. Of is what was measured.
+func duration(d db.Distribution, level db.Level, of string) figure {
+	f := figure{Value: formatDuration(d.P50), Level: level, Detail: plural(d.Samples, of)}
+	if d.P50.Valid {
+		seconds := d.P50.V.Seconds()
+		f.Number = &seconds
+	}
+	if d.Samples > 0 {
+		f.Detail = fmt.Sprintf("median of %s; nine of ten within %s", f.Detail, formatDuration(d.P90))
+	}
+	return f
+}
+
+func ratio(n sql.Null[float64], level db.Level, detail string) figure {
+	f := figure{Value: noData, Level: level, Detail: detail}
+	if n.Valid {
+		f.Value, f.Number = strconv.FormatFloat(n.V*100, 'f', 1, 64)+" %", &n.V
+	}
+	return f
+}
+
+func count(n int64) figure {
+	number := float64(n)
+	return figure{Value: strconv.FormatInt(n, 10), Number: &number}
+}
+
+// title is the name of a metric for people.
+func title(m db.Metric) string {
+	return map[db.Metric]string{
+		db.DeploymentFrequency:          "Deployment frequency",
+		db.ChangeLeadTime:               "Change lead time",
+		db.ChangeFailureRate:            "Change failure rate",
+		db.FailedDeploymentRecoveryTime: "Failed deployment recovery time",
+		db.DeploymentReworkRate:         "Deployment rework rate",
+		db.DeploymentDuration:           "Deployment duration",
+		db.UnfinishedDeployments:        "Unfinished deployments",
+		db.TimeToRestore:                "Time to restore",
+		db.TimeToDetect:                 "Time to detect",
+		db.Incidents:                    "Incidents",
+		db.OpenIncidents:                "Open incidents",
+	}[m]
+}
+
+// formatRate says how often in the unit that gives a number people can imagine.
+func formatRate(count int64, window time.Duration) string {
+	perDay := float64(count) / (window.Hours() / 24)
+	switch {
+	case count == 0:
+		return "none"
+	case perDay >= 1:
+		return formatNumber(perDay) + " a day"
+	case perDay*7 >= 1:
+		return formatNumber(perDay*7) + " a week"
+	case perDay*365/12 >= 1:
+		return formatNumber(perDay*365/12) + " a month"
+	}
+	return formatNumber(perDay*365) + " a year"
+}
+
+// formatDuration writes a duration in the unit that people would use.
+func formatDuration(d db.NullDuration) string {
+	if !d.Valid {
+		return noData
+	}
+	const minute, hour, day = 60, 3600, 86400
+	switch s := d.V.Seconds(); {
+	case s < minute:
+		return formatNumber(s) + " s"
+	case s < hour:
+		return formatNumber(s/minute) + " min"
+	case s < 2*day:
+		return formatNumber(s/hour) + " h"
+	default:
+		return formatNumber(s/day) + " days"
+	}
+}
+
+// formatNumber writes a number with at most three significant digits.
+func formatNumber(n float64) string {
+	precision := 2
+	switch {
+	case n >= 100:
+		precision = 0
+	case n >= 10:
+		precision = 1
+	}
+	text := strconv.FormatFloat(n, 'f', precision, 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
+	return text
+}
+
+func plural(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.FormatInt(n, 10) + " " + thing + "s"
+}
