@@ -2,24 +2,22 @@ package handlers
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"reflect"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/em-metrics/em-metrics/handlers/strictjson"
 )
 
 const (
 	maxBody = 1 << 20 // bytes
 	maxName = 256     // bytes of an id or another name
-
-	byteOrderMark = "\uFEFF"
 )
 
 // decode reads the JSON body of a request strictly into dest, a pointer to a
@@ -71,72 +69,17 @@ func checkContent(h http.Header) error {
 }
 
 func decodeJSON(body []byte, dest any) error {
+	err := strictjson.Decode(body, dest)
+	var wrong *strictjson.Error
 	switch {
-	case !utf8.Valid(body):
-		return badRequest(fieldError{"body", "is not valid UTF-8"})
-	case bytes.HasPrefix(body, []byte(byteOrderMark)):
-		return badRequest(fieldError{"body", "begins with a byte order mark: send UTF-8 without one"})
+	case errors.As(err, &wrong) && wrong.Path == "":
+		return badRequest(fieldError{"body", wrong.Message})
+	case errors.As(err, &wrong):
+		return badRequest(fieldError{wrong.Path, wrong.Message})
+	case err == nil && bytes.Equal(bytes.TrimSpace(body), []byte("null")):
+		return badRequest(fieldError{"body", "must be an object, not null"})
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(dest); err != nil {
-		return badRequest(explainJSON(err, dest))
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return badRequest(fieldError{"body", "has something after the JSON object: send one object"})
-	}
-	if body = bytes.TrimSpace(body); body[0] != '{' {
-		return badRequest(fieldError{"body", fmt.Sprintf("is %s: send a JSON object", body)}) // it is null
-	}
-	return checkKeys(body, dest)
-}
-
-// checkKeys refuses a key that is not the exact name of a field or is there
-// twice. For encoding/json "ID" is "id", and of two the last one counts.
-func checkKeys(body []byte, dest any) error {
-	return eachKey(body, func(key string, repeated bool) error {
-		switch {
-		case strings.ContainsFunc(key, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }):
-			return badRequest(unknownField(key, dest))
-		case repeated:
-			return badRequest(fieldError{key, "is there twice: send it once"})
-		}
-		return nil
-	})
-}
-
-func unknownField(name string, dest any) fieldError {
-	return fieldError{name, "is not a field of this request: it has " + strings.Join(fieldNames(dest), ", ")}
-}
-
-// explainJSON says in a client's words what encoding/json did not like.
-func explainJSON(err error, dest any) fieldError {
-	var wrongType *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &wrongType) && wrongType.Field == "":
-		return fieldError{"body", fmt.Sprintf("is %s: send a JSON object", article(wrongType.Value))}
-	case errors.As(err, &wrongType):
-		return fieldError{wrongType.Field, fmt.Sprintf("is %s: send %s",
-			article(wrongType.Value), article(wrongType.Type.Kind().String()))}
-	case errors.As(err, &syntax):
-		return fieldError{"body", fmt.Sprintf("is not JSON: %v (byte %d)", syntax, syntax.Offset)}
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fieldError{"body", "is not complete: the JSON object does not end"}
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return unknownField(strings.Trim(name, `"`), dest)
-	}
-	return fieldError{"body", "is not what is expected here: send a JSON object"}
-}
-
-func fieldNames(dest any) []string {
-	t := reflect.TypeOf(dest).Elem()
-	names := make([]string, t.NumField())
-	for i := range names {
-		names[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
-	}
-	return names
+	return err
 }
 
 // fields collects what is wrong with the fields of a request, so that a client

@@ -199,5 +199,5 @@ func (a *api) environment(named string) string {
 
 // teamOf finds the team of a project for the user named, who may be nobody.
 func (a *api) teamOf(user string) db.TeamFunc {
-	return func(project string) string { return a.Teams.Find(project, user) }
+	return func(project string) string { return a.Catalog.Team(project, user) }
 }

@@ -5,7 +5,6 @@ var (
 	ParseTime    = parseTime
 	ParseCursor  = parseCursor
 	FormatCursor = formatCursor
-	ParseTeams   = parseTeams
 )
 
 // Routes are the rows of the table of routes, as "METHOD /path/:parameter".

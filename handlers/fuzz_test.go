@@ -2,13 +2,11 @@ package handlers_test
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -247,38 +245,6 @@ func FuzzCursor(f *testing.F) {
 		again, err := handlers.ParseCursor(handlers.FormatCursor(*cursor))
 		if err != nil || again.Row != cursor.Row || again.At.UnixMilli() != cursor.At.UnixMilli() {
 			t.Fatalf("%q is %+v and then %+v, %v", value, cursor, again, err)
-		}
-	})
-}
-
-func FuzzTeams(f *testing.F) {
-	f.Add([]byte(company))
-	for name := range mistakes {
-		content, err := os.ReadFile(filepath.Join("testdata", "teams", name))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(content)
-	}
-	f.Fuzz(func(t *testing.T, content []byte) {
-		teams, err := handlers.ParseTeams(content)
-		if err != nil {
-			if err.Error() == "" || teams != nil {
-				t.Fatalf("%+v, %v", teams, err)
-			}
-			return
-		}
-		// What is shown as the configuration is one.
-		shown, err := json.Marshal(teams)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := handlers.ParseTeams(shown)
-		if err != nil {
-			t.Fatalf("%s is shown as %s: %v", content, shown, err)
-		}
-		if twice, err := json.Marshal(again); err != nil || string(twice) != string(shown) {
-			t.Fatalf("%s and then %s, %v", shown, twice, err)
 		}
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/handlers/catalog"
 	"github.com/em-metrics/em-metrics/handlers/page"
 )
 
@@ -28,8 +29,8 @@ type Options struct {
 	Metrics http.Handler
 	// Meter receives the API's own figures. Nil records none.
 	Meter metric.Meter
-	// Teams finds the team of a project or user. Nil knows none.
-	Teams *Teams
+	// Catalog finds the team of a project or user. Nil knows none.
+	Catalog *catalog.Catalog
 	// Auth says who may call.
 	Auth Auth
 	// Environment is used where a request names none. Empty means NO_ENV.
@@ -107,8 +108,8 @@ func New(o Options) (http.Handler, error) {
 	if o.Meter == nil {
 		o.Meter = noop.Meter{}
 	}
-	if o.Teams == nil {
-		o.Teams = &Teams{}
+	if o.Catalog == nil {
+		o.Catalog = &catalog.Catalog{}
 	}
 	if o.Environment == "" {
 		o.Environment = "NO_ENV"
@@ -194,7 +195,7 @@ func (a *api) metrics(w http.ResponseWriter, r *http.Request, _ httprouter.Param
 }
 
 func (a *api) config(w http.ResponseWriter, _ *http.Request, _ httprouter.Params) error {
-	return writeJSON(w, http.StatusOK, a.Teams)
+	return writeJSON(w, http.StatusOK, a.Catalog)
 }
 
 func (a *api) version(w http.ResponseWriter, _ *http.Request, _ httprouter.Params) error {

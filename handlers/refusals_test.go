@@ -16,8 +16,8 @@ func prepared(s *service) (events int) {
 }
 
 const (
-	deploymentHas = "is not a field of this request: it has id, project_id, environment, first_commit_at, deploy_start_at, deployed_at, rework, user, username"
-	incidentHas   = "is not a field of this request: it has id, project_id, environment, deployment_id, started_at, restored_at, finished_at, user, username"
+	deploymentHas = "is not a known field; known fields: id, project_id, environment, first_commit_at, deploy_start_at, deployed_at, rework, user, username"
+	incidentHas   = "is not a known field; known fields: id, project_id, environment, deployment_id, started_at, restored_at, finished_at, user, username"
 	dateWanted    = "which is not a date with a time zone: send RFC 3339, such as 2026-01-31T12:00:00Z or 2026-01-31T14:00:00+02:00"
 	jsonWanted    = "send application/json in UTF-8 (curl: -H 'Content-Type: application/json')"
 )
@@ -31,46 +31,46 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 		{"a body that is not a JSON object", []step{
 			{request: "POST /deployments", want: "400 body is empty: send a JSON object"},
 			{request: "POST /deployments", body: " \n", want: "400 body is empty: send a JSON object"},
-			{request: "POST /deployments", body: `{`, want: "400 body is not complete: the JSON object does not end"},
-			{request: "POST /deployments", body: `{"id": "1", "project_id": "sh`, want: "400 body is not complete: the JSON object does not end"},
-			{request: "POST /deployments", body: `{"id": 1x}`, want: "400 body is not JSON: invalid character 'x' after object key:value pair (byte 9)"},
-			{request: "POST /deployments", body: `id=1`, want: "400 body is not JSON: invalid character 'i' looking for beginning of value (byte 1)"},
-			{request: "POST /deployments", body: `{} {}`, want: "400 body has something after the JSON object: send one object"},
-			{request: "POST /deployments", body: `{}]`, want: "400 body has something after the JSON object: send one object"},
-			{request: "POST /deployments", body: `[]`, want: "400 body is a list: send a JSON object"},
-			{request: "POST /deployments", body: `"1"`, want: "400 body is a string: send a JSON object"},
-			{request: "POST /deployments", body: `1`, want: "400 body is a number: send a JSON object"},
-			{request: "POST /deployments", body: `null`, want: "400 body is null: send a JSON object"},
-			{request: "POST /deployments/started/deployed", body: `null`, want: "400 body is null: send a JSON object"},
-			{request: "POST /deployments", body: strings.Repeat(`{"id":`, 20_000), want: "400 body is not JSON: invalid character '{' exceeded max depth (byte 60001)"},
-			{request: "POST /deployments", body: "\uFEFF{}", want: "400 body begins with a byte order mark: send UTF-8 without one"},
+			{request: "POST /deployments", body: `{`, want: "400 body is incomplete: the JSON object does not end"},
+			{request: "POST /deployments", body: `{"id": "1", "project_id": "sh`, want: "400 body is incomplete: the JSON object does not end"},
+			{request: "POST /deployments", body: `{"id": 1x}`, want: "400 body is not valid JSON: invalid character 'x' after object key:value pair (line 1, column 9)"},
+			{request: "POST /deployments", body: `id=1`, want: "400 body is not valid JSON: invalid character 'i' looking for beginning of value (line 1, column 1)"},
+			{request: "POST /deployments", body: `{} {}`, want: "400 body has data after the JSON object"},
+			{request: "POST /deployments", body: `{}]`, want: "400 body has data after the JSON object"},
+			{request: "POST /deployments", body: `[]`, want: "400 body must be an object, not a list"},
+			{request: "POST /deployments", body: `"1"`, want: "400 body must be an object, not a string"},
+			{request: "POST /deployments", body: `1`, want: "400 body must be an object, not a number"},
+			{request: "POST /deployments", body: `null`, want: "400 body must be an object, not null"},
+			{request: "POST /deployments/started/deployed", body: `null`, want: "400 body must be an object, not null"},
+			{request: "POST /deployments", body: strings.Repeat(`{"id":`, 20_000), want: "400 body is not valid JSON: invalid character '{' exceeded max depth (line 1, column 60001)"},
+			{request: "POST /deployments", body: "\uFEFF{}", want: "400 body starts with a byte order mark; use UTF-8 without one"},
 			{request: "POST /deployments", body: "{\"id\": \"\xff\"}", want: "400 body is not valid UTF-8"},
-			{request: "POST /incidents", body: `[{"project_id": "shop"}]`, want: "400 body is a list: send a JSON object"},
-			{request: "POST /incidents/open/restored", body: `{"date": "@11:30"`, want: "400 body is not complete: the JSON object does not end"},
-			{request: "POST /incidents/open/finished", body: `true`, want: "400 body is a boolean: send a JSON object"},
+			{request: "POST /incidents", body: `[{"project_id": "shop"}]`, want: "400 body must be an object, not a list"},
+			{request: "POST /incidents/open/restored", body: `{"date": "@11:30"`, want: "400 body is incomplete: the JSON object does not end"},
+			{request: "POST /incidents/open/finished", body: `true`, want: "400 body must be an object, not a boolean"},
 		}},
 		{"a field of the wrong type", []step{
-			{request: "POST /deployments", body: `{"id": 42}`, want: "400 id is a number: send a string"},
-			{request: "POST /deployments", body: `{"id": ["1"]}`, want: "400 id is a list: send a string"},
-			{request: "POST /deployments", body: `{"project_id": {"id": "1"}}`, want: "400 project_id is an object: send a string"},
-			{request: "POST /deployments", body: `{"first_commit_at": 1772618400}`, want: "400 first_commit_at is a number: send a string"},
-			{request: "POST /deployments", body: `{"rework": "yes"}`, want: "400 rework is a string: send a boolean"},
-			{request: "POST /deployments", body: `{"user": true}`, want: "400 user is a boolean: send a string"},
-			{request: "POST /deployments/started/deployed", body: `{"create_if_not_exists": 1}`, want: "400 create_if_not_exists is a number: send a boolean"},
-			{request: "POST /incidents/open/restored", body: `{"date": false}`, want: "400 date is a boolean: send a string"},
+			{request: "POST /deployments", body: `{"id": 42}`, want: "400 id must be a string, not a number"},
+			{request: "POST /deployments", body: `{"id": ["1"]}`, want: "400 id must be a string, not a list"},
+			{request: "POST /deployments", body: `{"project_id": {"id": "1"}}`, want: "400 project_id must be a string, not an object"},
+			{request: "POST /deployments", body: `{"first_commit_at": 1772618400}`, want: "400 first_commit_at must be a string, not a number"},
+			{request: "POST /deployments", body: `{"rework": "yes"}`, want: "400 rework must be a boolean, not a string"},
+			{request: "POST /deployments", body: `{"user": true}`, want: "400 user must be a string, not a boolean"},
+			{request: "POST /deployments/started/deployed", body: `{"create_if_not_exists": 1}`, want: "400 create_if_not_exists must be a boolean, not a number"},
+			{request: "POST /incidents/open/restored", body: `{"date": false}`, want: "400 date must be a string, not a boolean"},
 		}},
-		{"a field that is not known, or twice there", []step{
+		{"a field that is unknown or repeated", []step{
 			{request: "POST /deployments", body: `{"project": "shop"}`, want: "400 project " + deploymentHas},
 			{request: "POST /deployments", body: `{"ID": "1"}`, want: "400 ID " + deploymentHas},
-			{request: "POST /deployments", body: `{"": "1"}`, want: "400  " + deploymentHas},
+			{request: "POST /deployments", body: `{"": "1"}`, want: `400 "" ` + deploymentHas},
 			{request: "POST /deployments", body: `{"date": {"a": {"b": 1}}}`, want: "400 date " + deploymentHas},
-			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "id": "2"}`, want: "400 id is there twice: send it once"},
-			{request: "POST /deployments", body: `{"id": "1", "\u0069d": "2"}`, want: "400 id is there twice: send it once"},
+			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "id": "2"}`, want: "400 id appears more than once"},
+			{request: "POST /deployments", body: `{"id": "1", "\u0069d": "2"}`, want: "400 id appears more than once"},
 			{request: "POST /deployments/started/deployed", body: `{"date": "@11:30"}`,
-				want: "400 date is not a field of this request: it has id, project_id, environment, create_if_not_exists, first_commit_at, deploy_start_at, deployed_at, rework, user, username"},
+				want: "400 date is not a known field; known fields: id, project_id, environment, create_if_not_exists, first_commit_at, deploy_start_at, deployed_at, rework, user, username"},
 			{request: "POST /incidents", body: `{"project_id": "shop", "deploymentId": "1"}`, want: "400 deploymentId " + incidentHas},
 			{request: "POST /incidents/open/restored", body: `{"restored_at": "@11:30"}`,
-				want: "400 restored_at is not a field of this request: it has project_id, environment, date, user, username"},
+				want: "400 restored_at is not a known field; known fields: project_id, environment, date, user, username"},
 		}},
 		{"a name that is none", []step{
 			{request: "POST /deployments", body: `{}`,
