@@ -25,7 +25,7 @@ func TestPageShowsTheFigures(t *testing.T) {
 		}
 		for _, want := range []string{
 			"Deployment frequency", "Change lead time", "Change failure rate", "Failed deployment recovery time", "Deployment rework rate",
-			"33.3 %", "1 of 3 deployments", "in progress", "Incident started", "dora?bands=2023&amp;from=2026-0", "openapi.yaml", "metrics",
+			"33.3%", "1 of 3 deployments", "in progress", "Incident started", "dora?bands=2023&amp;from=2026-0", "openapi.yaml", "metrics",
 		} {
 			if !strings.Contains(got.body, want) {
 				t.Errorf("%s: no %q", path, want)
@@ -73,7 +73,7 @@ func TestPageOfAnEmptyInstallHasTheFirstRequests(t *testing.T) {
 			header = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ada:secret-word"))
 		}
 		got := s.get("/", header)
-		if got.status != 200 || !strings.Contains(got.body, "Nothing has arrived yet") || !strings.Contains(got.body, test.want) ||
+		if got.status != 200 || !strings.Contains(got.body, "No data yet") || !strings.Contains(got.body, test.want) ||
 			!strings.Contains(got.body, s.url+"/deployments") {
 			t.Errorf("%s: %d %s", name, got.status, got.body)
 		}
@@ -133,9 +133,9 @@ func TestBadges(t *testing.T) {
 		"deployment_frequency.svg?window=1d":            "3 a day",
 		"deployment_frequency.svg?window=30d":           "",
 		"change_lead_time.svg?window=1d":                "1 h",
-		"change_failure_rate.svg?window=1d":             "33.3 %",
+		"change_failure_rate.svg?window=1d":             "33.3%",
 		"failed_deployment_recovery_time.svg?window=1d": "30 min",
-		"deployment_rework_rate.svg?window=1d":          "33.3 %",
+		"deployment_rework_rate.svg?window=1d":          "33.3%",
 		"time_to_restore.svg?window=1d&project_id=shop": "1.25 h",
 		"time_to_detect.svg?window=1d":                  "15 min",
 		"incidents.svg?window=1d":                       "3",

@@ -10,16 +10,15 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// badge is a small picture for a README: a name, a value and a colour that
-// stands for the level.
+// badge is a small image for a README: a name, a value and the color of the level.
 type badge struct {
 	Label, Value, Title string
 	LabelWidth, Width   int
 	Fill                string
 }
 
-// badgeSVG is the picture. Its text is set in a length that was reckoned for a
-// common font; textLength keeps it there in any other.
+// badgeSVG is the template of a badge. Widths are estimated for Verdana;
+// textLength makes the text fit in any other font.
 const badgeSVG = `<svg xmlns="http://www.w3.org/2000/svg" ` +
 	`width="{{.Width}}" height="20" role="img" aria-label="{{.Label}}: {{.Value}}">` +
 	`<title>{{.Title}}</title>` +
@@ -32,13 +31,13 @@ const badgeSVG = `<svg xmlns="http://www.w3.org/2000/svg" ` +
 
 const badgePadding = 7
 
-// ValueWidth is the width of the right half.
+// ValueWidth is the width of the right part in pixels.
 func (b badge) ValueWidth() int { return b.Width - b.LabelWidth }
 
-// LabelMiddle is where the middle of the left text stands.
+// LabelMiddle is the middle of the left text.
 func (b badge) LabelMiddle() float64 { return float64(b.LabelWidth) / 2 }
 
-// ValueMiddle is where the middle of the right text stands.
+// ValueMiddle is the middle of the right text.
 func (b badge) ValueMiddle() float64 { return float64(b.LabelWidth) + float64(b.ValueWidth())/2 }
 
 // LabelText is the width of the left text.
@@ -49,18 +48,18 @@ func (b badge) ValueText() int { return b.ValueWidth() - 2*badgePadding }
 
 func newBadge(m db.Metric, f figure, q Query) badge {
 	b := badge{Label: strings.ToLower(title(m)), Value: f.Value, Fill: fill(f.Level)}
-	b.Title = fmt.Sprintf("%s of %s, %s to %s: %s", title(m), q.scope(),
+	b.Title = fmt.Sprintf("%s for %s, %s to %s: %s", title(m), q.scope(),
 		q.From.In(q.Location).Format(time.DateOnly), q.To.In(q.Location).Format(time.DateOnly), f.Value)
 	if f.Level != "" {
-		b.Title += fmt.Sprintf(" (%s, by the bands of %s)", f.Level, q.Bands.Report)
+		b.Title += fmt.Sprintf(" (%s by the bands of %s)", f.Level, q.Bands.Report)
 	}
 	b.LabelWidth = textWidth(b.Label) + 2*badgePadding
 	b.Width = b.LabelWidth + textWidth(b.Value) + 2*badgePadding
 	return b
 }
 
-// fill is the colour of a level. White text has a contrast of at least 4.5 on
-// each.
+// fill returns the color of a level. White text on it has a contrast of at least
+// 4.5.
 func fill(level db.Level) string {
 	switch level {
 	case db.Elite:
@@ -75,7 +74,7 @@ func fill(level db.Level) string {
 	return "#5f6b7a"
 }
 
-// textWidth reckons how wide a text is in Verdana at 11 pixels.
+// textWidth estimates the width of a text in Verdana at 11 pixels.
 func textWidth(text string) int {
 	width := 0.0
 	for _, r := range text {
@@ -91,7 +90,7 @@ func textWidth(text string) int {
 	return int(width + 0.5)
 }
 
-// Badge answers with the badge of a metric. After an error nothing has been
+// Badge writes the badge of a metric. If it returns an error, nothing has been
 // written.
 func (p *Renderer) Badge(w http.ResponseWriter, r *http.Request, m db.Metric, q Query) error {
 	groups, err := p.Store.Dora(r.Context(), q.DoraQuery)
@@ -107,6 +106,6 @@ func (p *Renderer) Badge(w http.ResponseWriter, r *http.Request, m db.Metric, q 
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "max-age=300")
-	_, _ = w.Write(svg.Bytes()) // a client that has gone cannot be told
+	_, _ = w.Write(svg.Bytes()) // an error means that the client is gone
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// chart is a small picture of a series: bars of counts and ratios, a line of
+// chart is a small chart of a series: bars for counts and ratios, a line for
 // durations.
 type chart struct {
 	Label string
@@ -21,17 +21,16 @@ type bar struct{ X, Y, Width, Height string }
 
 const chartWidth, chartHeight = 300.0, 56.0
 
-// newChart draws the series of a metric. Whole is its value over the whole
-// window.
-func newChart(series []db.DoraInterval, m db.Metric, whole string, b db.Bands) chart {
-	c := chart{Label: fmt.Sprintf("Trend of %s in %d steps; over the whole window: %s", strings.ToLower(title(m)), len(series), whole)}
-	values, most := make([]*float64, len(series)), 0.0
+// newChart plots the series of a metric. Total is its value over the whole window.
+func newChart(series []db.DoraInterval, m db.Metric, total string, b db.Bands) chart {
+	c := chart{Label: fmt.Sprintf("Trend of %s over %d intervals; whole window: %s", strings.ToLower(title(m)), len(series), total)}
+	values, maximum := make([]*float64, len(series)), 0.0
 	for i, piece := range series {
 		if values[i] = newFigure(piece.Dora, m, b, piece.To.Sub(piece.From)).Number; values[i] != nil {
-			most = math.Max(most, *values[i])
+			maximum = math.Max(maximum, *values[i])
 		}
 	}
-	if most == 0 {
+	if maximum == 0 {
 		return c
 	}
 	step := chartWidth / float64(len(series))
@@ -40,7 +39,7 @@ func newChart(series []db.DoraInterval, m db.Metric, whole string, b db.Bands) c
 		if v == nil {
 			continue
 		}
-		height := *v / most * (chartHeight - 4)
+		height := *v / maximum * (chartHeight - 4)
 		x, y := float64(i)*step, chartHeight-1-height
 		if isDuration(m) {
 			points = append(points, coordinate(x+step/2)+","+coordinate(y))
@@ -48,7 +47,7 @@ func newChart(series []db.DoraInterval, m db.Metric, whole string, b db.Bands) c
 		}
 		c.Bars = append(c.Bars, bar{coordinate(x + step*0.15), coordinate(y), coordinate(step * 0.7), coordinate(height)})
 	}
-	if len(points) == 1 { // a line of one point would not be seen
+	if len(points) == 1 { // a line of a single point would be invisible
 		_, y, _ := strings.Cut(points[0], ",")
 		points = []string{"0," + y, coordinate(chartWidth) + "," + y}
 	}

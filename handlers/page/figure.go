@@ -10,19 +10,19 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// figure is one metric of a window.
+// figure is one metric of a window, ready to be shown.
 type figure struct {
-	Value  string   // what people read, such as "3 a day"
-	Level  db.Level // empty when there is none
-	Detail string   // what the value was computed from
-	// Number is what is drawn and compared. It is nil when it is undefined.
+	Value  string   // with its unit, such as "3 a day"
+	Level  db.Level // empty if there is none
+	Detail string   // the counts behind the value
+	// Number is the value to plot and to compare. It is nil if it is undefined.
 	Number *float64
 }
 
-// noData stands for what is undefined.
+// noData is shown for an undefined value.
 const noData = "no data"
 
-// newFigure finds the figure of a metric in those of a window.
+// newFigure returns the figure of a metric, given all figures of a window.
 func newFigure(d db.Dora, m db.Metric, b db.Bands, window time.Duration) figure {
 	levels := b.Levels(d)
 	switch m {
@@ -37,7 +37,7 @@ func newFigure(d db.Dora, m db.Metric, b db.Bands, window time.Duration) figure 
 		return duration(d.FailedDeploymentRecovery, levels.FailedDeploymentRecovery, "incident")
 	case db.DeploymentReworkRate:
 		return ratio(d.ReworkRatio, "",
-			fmt.Sprintf("%d of %s; DORA has no bands for it", d.ReworkDeployments, plural(d.Deployments, "deployment")))
+			fmt.Sprintf("%d of %s; DORA publishes no bands", d.ReworkDeployments, plural(d.Deployments, "deployment")))
 	case db.DeploymentDuration:
 		return duration(d.DeploymentDuration, "", "deployment")
 	case db.TimeToRestore:
@@ -61,15 +61,16 @@ func frequency(d db.Dora, level db.Level, window time.Duration) figure {
 	return f
 }
 
-// duration is the figure of how long something took. Of is what was measured.
-func duration(d db.Distribution, level db.Level, of string) figure {
-	f := figure{Value: formatDuration(d.P50), Level: level, Detail: plural(d.Samples, of)}
+// duration returns the figure of a metric that is the duration of things, such as
+// "incident".
+func duration(d db.Distribution, level db.Level, thing string) figure {
+	f := figure{Value: formatDuration(d.P50), Level: level, Detail: plural(d.Samples, thing)}
 	if d.P50.Valid {
 		seconds := d.P50.V.Seconds()
 		f.Number = &seconds
 	}
 	if d.Samples > 0 {
-		f.Detail = fmt.Sprintf("median of %s; nine of ten within %s", f.Detail, formatDuration(d.P90))
+		f.Detail = fmt.Sprintf("median of %s; 90%% within %s", f.Detail, formatDuration(d.P90))
 	}
 	return f
 }
@@ -77,7 +78,7 @@ func duration(d db.Distribution, level db.Level, of string) figure {
 func ratio(n sql.Null[float64], level db.Level, detail string) figure {
 	f := figure{Value: noData, Level: level, Detail: detail}
 	if n.Valid {
-		f.Value, f.Number = strconv.FormatFloat(n.V*100, 'f', 1, 64)+" %", &n.V
+		f.Value, f.Number = strconv.FormatFloat(n.V*100, 'f', 1, 64)+"%", &n.V
 	}
 	return f
 }
@@ -87,7 +88,7 @@ func count(n int64) figure {
 	return figure{Value: strconv.FormatInt(n, 10), Number: &number}
 }
 
-// title is the name of a metric for people.
+// title returns the display name of a metric.
 func title(m db.Metric) string {
 	return map[db.Metric]string{
 		db.DeploymentFrequency:          "Deployment frequency",
@@ -104,7 +105,8 @@ func title(m db.Metric) string {
 	}[m]
 }
 
-// formatRate says how often in the unit that gives a number people can imagine.
+// formatRate writes a rate per day or per the shortest longer period in which it
+// is at least 1.
 func formatRate(count int64, window time.Duration) string {
 	perDay := float64(count) / (window.Hours() / 24)
 	switch {
@@ -120,7 +122,7 @@ func formatRate(count int64, window time.Duration) string {
 	return formatNumber(perDay*365) + " a year"
 }
 
-// formatDuration writes a duration in the unit that people would use.
+// formatDuration writes a duration in seconds, minutes, hours or days.
 func formatDuration(d db.NullDuration) string {
 	if !d.Valid {
 		return noData

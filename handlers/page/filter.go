@@ -32,8 +32,8 @@ func newFilterView(names db.Names, q Query) filterView {
 	}
 }
 
-// options lists names to choose from. The selected one is there even when
-// nothing of it falls into the window.
+// options lists the names to choose from. It includes the selected one even if
+// nothing in the window has that name.
 func options(all string, names []string, selected string) []option {
 	if selected != "" && !slices.Contains(names, selected) {
 		names = append(slices.Clone(names), selected)
@@ -45,18 +45,18 @@ func options(all string, names []string, selected string) []option {
 	return list
 }
 
-// windowOptions lists the usual windows, and the selected one if it is none of
+// windowOptions lists the common windows, and the selected one if it is not among
 // them.
 func windowOptions(selected time.Duration) []option {
 	const day = 24 * time.Hour
 	var list []option
-	usual := false
+	common := false
 	for _, days := range []int{7, 30, 90, 365} {
 		is := time.Duration(days)*day == selected
-		usual = usual || is
+		common = common || is
 		list = append(list, option{fmt.Sprintf("%dd", days), fmt.Sprintf("%d days", days), is})
 	}
-	if usual {
+	if common {
 		return list
 	}
 	unit := " hours"
@@ -67,10 +67,10 @@ func windowOptions(selected time.Duration) []option {
 	return append(list, option{value, strings.Trim(value, "dh") + unit, true})
 }
 
-// length is how long the window is.
+// length is the length of the window.
 func (q Query) length() time.Duration { return q.To.Sub(q.From) }
 
-// parameters are those of GET /dora that ask for the same figures.
+// parameters returns the parameters of GET /dora for the same figures.
 func (q Query) parameters() url.Values {
 	values := q.filter()
 	values.Set("from", q.From.UTC().Format(time.RFC3339Nano))
@@ -82,7 +82,7 @@ func (q Query) parameters() url.Values {
 	return values
 }
 
-// filter is the part of the parameters that chooses what is looked at.
+// filter returns the parameters for the project, team and environment.
 func (q Query) filter() url.Values {
 	values := url.Values{}
 	for name, value := range map[string]string{
@@ -95,7 +95,7 @@ func (q Query) filter() url.Values {
 	return values
 }
 
-// scope says in words what the filter lets through.
+// scope describes the filter in words.
 func (q Query) scope() string {
 	words := "all projects"
 	if q.Project != "" {
@@ -110,14 +110,14 @@ func (q Query) scope() string {
 	return words
 }
 
-// encode marks parameters as safe in an address, where the template would
-// escape them a second time.
+// encode encodes parameters for a URL and marks them as safe, because the template
+// would escape them a second time.
 func encode(values url.Values) template.URL { return template.URL(values.Encode()) }
 
-// truncate shortens a long name for a narrow place.
-func truncate(text string, most int) string {
-	if utf8.RuneCountInString(text) <= most {
+// truncate shortens a text to a maximum number of characters.
+func truncate(text string, maximum int) string {
+	if utf8.RuneCountInString(text) <= maximum {
 		return text
 	}
-	return string([]rune(text)[:most-1]) + "…"
+	return string([]rune(text)[:maximum-1]) + "…"
 }

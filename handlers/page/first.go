@@ -5,20 +5,21 @@ import (
 	"regexp"
 )
 
-// Credential is the kind of credential that the API asks for.
+// Credential is a kind of credential.
 type Credential int
 
-// The kinds of credentials. Where several are accepted, one of them is shown.
+// The kinds of credentials.
 const (
 	NoCredential Credential = iota
 	Token
 	Password
 )
 
-// firstView is what an empty install shows: requests that can be pasted.
+// firstView is shown while the store is empty: example requests to paste into a
+// shell, and a hint on the credential they need.
 type firstView struct{ Start, Finish, Incident, Credential string }
 
-// plainHost matches a host that means nothing else to a shell.
+// plainHost matches a host that has no special meaning to a shell.
 var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
 
 func newFirstView(r *http.Request, c Credential) *firstView {
@@ -29,7 +30,7 @@ func newFirstView(r *http.Request, c Credential) *firstView {
 	if !plainHost.MatchString(r.Host) {
 		base = "http://localhost:3000"
 	}
-	credential, hint := "", "This service asks for no credential."
+	credential, hint := "", "This service requires no credential."
 	switch c {
 	case Token:
 		credential = ` -H "Authorization: Bearer $EM_METRICS_TOKEN_AUTH"`

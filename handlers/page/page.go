@@ -19,32 +19,32 @@ var pageHTML string
 //go:embed page.css
 var pageCSS string
 
-// Options are what a [Renderer] is made of.
+// Options configures a [Renderer].
 type Options struct {
-	// Store is where the figures are read.
+	// Store is the source of all figures.
 	Store *db.Store
-	// Build is the line at the foot of the page.
+	// Build identifies the running version in the footer.
 	Build string
-	// Credential is what the requests that an empty install shows must carry.
+	// Credential is the kind that the example requests send.
 	Credential Credential
 }
 
-// Query chooses what is shown.
+// Query selects the figures to show.
 type Query struct {
 	db.DoraQuery
-	// Bands decide the levels.
+	// Bands determines the levels.
 	Bands db.Bands
 }
 
-// Renderer renders the page and the badges. It may be used concurrently.
+// Renderer renders the page and the badges. It is safe for concurrent use.
 type Renderer struct {
 	Options
 	page, badge *template.Template
 	policy      string // the Content-Security-Policy of the page
 }
 
-// New parses the templates. The page carries its style, which the policy
-// names by its digest; nothing else can be styled, run or loaded.
+// New parses the templates. The policy allows only the page's own style sheet, by
+// its digest: no script runs and nothing is loaded.
 func New(o Options) (*Renderer, error) {
 	page, err := template.New("page").Parse(pageHTML)
 	if err != nil {
@@ -60,7 +60,7 @@ func New(o Options) (*Renderer, error) {
 		"base-uri 'none'; frame-ancestors 'none'"}, nil
 }
 
-// Page answers with the page. After an error nothing has been written.
+// Page writes the page. If it returns an error, nothing has been written.
 func (p *Renderer) Page(w http.ResponseWriter, r *http.Request, q Query) error {
 	view, err := p.view(r, q)
 	if err != nil {
@@ -76,6 +76,6 @@ func (p *Renderer) Page(w http.ResponseWriter, r *http.Request, q Query) error {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-store")
-	_, _ = w.Write(html.Bytes()) // a client that has gone cannot be told
+	_, _ = w.Write(html.Bytes()) // an error means that the client is gone
 	return nil
 }

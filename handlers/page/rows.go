@@ -9,7 +9,7 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// keyView is one of the four keys, or rework.
+// keyView is the card of one of the four keys, or of rework.
 type keyView struct {
 	Title, Value, Detail, Trend string
 	Level                       db.Level
@@ -17,10 +17,10 @@ type keyView struct {
 	Chart                       chart
 }
 
-// keys are the four keys as the report of the bands names them, and rework.
+// keys returns the four keys of the report behind the bands, and rework.
 func keys(b db.Bands) []db.Metric {
 	keys := slices.Clone(db.Metrics()[:5])
-	if b.Year == 2021 { // which asked for the recovery from any incident
+	if b.Year == 2021 { // its fourth key was the recovery from any incident
 		keys[slices.Index(keys, db.FailedDeploymentRecoveryTime)] = db.TimeToRestore
 	}
 	return keys
@@ -41,20 +41,20 @@ func newKeyViews(now db.DoraGroup, before db.Dora, q Query) []keyView {
 	return views
 }
 
-// compare says in words how a key stands against the window before.
+// compare describes how a key changed since the previous window.
 func compare(now, before figure, m db.Metric) string {
 	switch {
 	case before.Number == nil || now.Number == nil:
-		return "Before: " + before.Value
+		return "Previously: " + before.Value
 	case *now.Number == *before.Number:
-		return "As before"
+		return "Unchanged"
 	case (*now.Number > *before.Number) == (m == db.DeploymentFrequency):
 		return "Better: was " + before.Value
 	}
 	return "Worse: was " + before.Value
 }
 
-// trendRow is the series as text, for those who do not see the pictures.
+// trendRow is one interval of the trends, the text alternative to the charts.
 type trendRow struct {
 	From   string
 	Values []string
@@ -76,6 +76,7 @@ func newTrendRows(series []db.DoraInterval, q Query) []trendRow {
 	return rows
 }
 
+// projectRow is a project with its keys.
 type projectRow struct {
 	Name              string
 	Query             template.URL
@@ -98,7 +99,7 @@ func newProjectRow(g db.DoraGroup, q Query) projectRow {
 	return row
 }
 
-// stateRow is a deployment or an incident with how far it has come.
+// stateRow is a deployment or an incident with its state.
 type stateRow struct {
 	ID, Project, Environment, Deployment string
 	State, Class                         string
@@ -131,20 +132,21 @@ func newDeploymentRow(d *db.Deployment, incidents int, now time.Time) stateRow {
 	return row
 }
 
-type arrivalRow struct {
+// eventRow is a stored event.
+type eventRow struct {
 	Kind, ID, Project, Environment, Team string
-	Happened, Arrived                    moment
+	Occurred, Recorded                   moment
 }
 
-func newArrivalRow(e db.Event, now time.Time) arrivalRow {
+func newEventRow(e db.Event, now time.Time) eventRow {
 	kind := strings.ReplaceAll(string(e.Kind), "_", " ")
-	return arrivalRow{
+	return eventRow{
 		Kind: strings.ToUpper(kind[:1]) + kind[1:], ID: e.Subject, Project: e.Project, Environment: e.Environment, Team: e.Team,
-		Happened: newMoment(e.OccurredAt, now), Arrived: newMoment(e.RecordedAt, now),
+		Occurred: newMoment(e.OccurredAt, now), Recorded: newMoment(e.RecordedAt, now),
 	}
 }
 
-// moment is a date as people and machines read it.
+// moment is a time for humans and for machines.
 type moment struct{ Machine, Exact, Age string }
 
 func newMoment(at, now time.Time) moment {

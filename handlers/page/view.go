@@ -13,13 +13,13 @@ import (
 
 const docs = "https://github.com/em-metrics/em-metrics#readme"
 
-// view is what the page shows.
+// view is the data of the page's template.
 type view struct {
-	Title, Whose, Docs, Build        string
+	Title, Scope, Docs, Build        string
 	Query                            template.URL
 	Style                            template.CSS
 	Now                              time.Time
-	First                            *firstView // instead of everything below
+	First                            *firstView // if set, replaces everything below
 	Filter                           filterView
 	Window, BandsReport, BandsSource string
 	Keys                             []keyView
@@ -28,21 +28,20 @@ type view struct {
 	MoreProjects                     string
 	Incidents                        []stateRow
 	Deployments                      []stateRow
-	Arrivals                         []arrivalRow
+	Events                           []eventRow
 }
 
-// How many rows the lists of the page have at most.
 const (
 	maxProjects = 50
-	maxRows     = 12
+	maxRows     = 12 // of every other list
 )
 
-// view reads what the page shows.
+// view reads the data of the page from the store.
 func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 	const minute = "2 January 2006, 15:04"
 	ctx := r.Context()
 	v := &view{
-		Title: "em-metrics: " + q.scope(), Whose: q.scope(), Query: encode(q.parameters()),
+		Title: "em-metrics: " + q.scope(), Scope: q.scope(), Query: encode(q.parameters()),
 		Docs: docs, Build: p.Build, Style: template.CSS(pageCSS), Now: p.Store.Now().In(q.Location),
 		BandsReport: q.Bands.Report, BandsSource: q.Bands.Source,
 		Window: fmt.Sprintf("%s to %s (%s)", q.From.In(q.Location).Format(minute), q.To.In(q.Location).Format(minute), q.Location),
@@ -56,7 +55,7 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 		return v, nil
 	}
 	for _, add := range []func(context.Context, *view, Query) error{
-		p.addKeys, p.addProjects, p.addIncidents, p.addDeployments, p.addArrivals,
+		p.addKeys, p.addProjects, p.addIncidents, p.addDeployments, p.addEvents,
 	} {
 		if err := add(ctx, v, q); err != nil {
 			return nil, err
@@ -65,7 +64,7 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 	return v, nil
 }
 
-// addKeys adds the filter, and the keys with their trend.
+// addKeys adds the filter and the keys with their trends.
 func (p *Renderer) addKeys(ctx context.Context, v *view, q Query) error {
 	length := q.length()
 	names, err := p.Store.Names(ctx, q.From.Add(-length), q.To)
@@ -109,7 +108,7 @@ func (p *Renderer) addProjects(ctx context.Context, v *view, q Query) error {
 	}
 	slices.SortStableFunc(projects, func(a, b db.DoraGroup) int { return int(b.Deployments - a.Deployments) })
 	if more := len(projects) - maxProjects; more > 0 {
-		v.MoreProjects = fmt.Sprintf("and %d more with fewer deployments: choose one above, or take the CSV", more)
+		v.MoreProjects = fmt.Sprintf("and %d more with fewer deployments; filter by project or download the CSV", more)
 		projects = projects[:maxProjects]
 	}
 	for _, project := range projects {
@@ -118,8 +117,8 @@ func (p *Renderer) addProjects(ctx context.Context, v *view, q Query) error {
 	return nil
 }
 
-// addIncidents adds those not restored, and then those of the window that are
-// restored and not finished.
+// addIncidents adds the incidents not yet restored, and then those of the window
+// that are restored but not yet closed.
 func (p *Renderer) addIncidents(ctx context.Context, v *view, q Query) error {
 	filter := db.IncidentFilter{
 		State: db.InProgress, Project: q.Project, Team: q.Team, Environment: q.Environment, Page: db.Page{Limit: maxRows},
@@ -161,13 +160,13 @@ func (p *Renderer) addDeployments(ctx context.Context, v *view, q Query) error {
 	return nil
 }
 
-func (p *Renderer) addArrivals(ctx context.Context, v *view, _ Query) error {
+func (p *Renderer) addEvents(ctx context.Context, v *view, _ Query) error {
 	events, err := p.Store.RecentEvents(ctx, maxRows)
 	if err != nil {
 		return err
 	}
 	for _, e := range events {
-		v.Arrivals = append(v.Arrivals, newArrivalRow(e, v.Now))
+		v.Events = append(v.Events, newEventRow(e, v.Now))
 	}
 	return nil
 }
