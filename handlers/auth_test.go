@@ -106,12 +106,12 @@ func TestEveryRouteButTheProbesAsksForACredential(t *testing.T) {
 				}
 			default:
 				want := `Basic realm="em-metrics", charset="UTF-8", Bearer realm="em-metrics"`
-				if got.String() != "401 Authorization is required: send Basic with a user name and a password, or Bearer <token>, or Token <token>" ||
+				if got.String() != "401 Authorization is required; send Basic with a user name and password, or Bearer <token>, or Token <token>" ||
 					got.header.Get("WWW-Authenticate") != want {
 					t.Errorf("%s: %s, %q", request, got, got.header.Get("WWW-Authenticate"))
 				}
 				got = s.send(at(prefix, request), "", "Authorization: Bearer wrong")
-				if got.String() != "403 Authorization is not a credential of this service" {
+				if got.String() != "403 Authorization is not a valid credential" {
 					t.Errorf("%s: %s", request, got)
 				}
 			}
@@ -127,8 +127,8 @@ func TestTheChallengeNamesTheSchemesInForce(t *testing.T) {
 		auth              handlers.Auth
 		challenge, answer string
 	}{
-		{tokenOnly, `Bearer realm="em-metrics"`, "401 Authorization is required: send Bearer <token>, or Token <token>"},
-		{basicOnly, `Basic realm="em-metrics", charset="UTF-8"`, "401 Authorization is required: send Basic with a user name and a password"},
+		{tokenOnly, `Bearer realm="em-metrics"`, "401 Authorization is required; send Bearer <token>, or Token <token>"},
+		{basicOnly, `Basic realm="em-metrics", charset="UTF-8"`, "401 Authorization is required; send Basic with a user name and password"},
 	} {
 		got := start(t, withAuth(c.auth)).get("/deployments")
 		if got.String() != c.answer || got.header.Get("WWW-Authenticate") != c.challenge {
@@ -185,14 +185,14 @@ func TestNoSecretIsLoggedOrAnswered(t *testing.T) {
 func TestAServiceWithoutACredentialIsNotMade(t *testing.T) {
 	store := start(t).store
 	for want, auth := range map[string]handlers.Auth{
-		"make the API: a credential is required: a token, or a user name and password": {},
-		"make the API: basic authentication needs both a user name and a password":     {Username: "ci", Token: "t"},
+		"create the API: a credential is required: a token, or a user name and password": {},
+		"create the API: basic authentication requires both a user name and a password":     {Username: "ci", Token: "t"},
 	} {
 		if _, err := handlers.New(handlers.Options{Store: store, Auth: auth, Logger: slog.New(slog.DiscardHandler)}); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	if _, err := handlers.New(handlers.Options{Auth: handlers.Auth{Disabled: true}}); err == nil || err.Error() != "make the API: a store is required" {
+	if _, err := handlers.New(handlers.Options{Auth: handlers.Auth{Disabled: true}}); err == nil || err.Error() != "create the API: a store is required" {
 		t.Errorf("without a store: %v", err)
 	}
 }

@@ -76,7 +76,7 @@ func TestDeployments(t *testing.T) {
 			name: "an unknown deployment is created only on demand, and only when it is told enough",
 			steps: []step{
 				{request: "POST /deployments/1/deployed", body: `{"project_id": "shop", "first_commit_at": "@10:00"}`,
-					want: `404 id "1" is not the id of a deployment in project_id "shop" | create_if_not_exists is not true: send true, project_id and first_commit_at to record the deployment with this call`},
+					want: `404 id "1" is not the id of a deployment in project_id "shop" | create_if_not_exists is not set; send true with project_id and first_commit_at to create the deployment in this call`},
 				{request: "POST /deployments/1/deployed", body: `{"create_if_not_exists": true}`,
 					want: "400 project_id is required, because the deployment is not known yet | first_commit_at is required, because the deployment is not known yet"},
 				{request: "GET /deployments/1", want: `404 id "1" is not the id of a deployment`},
@@ -206,7 +206,7 @@ func TestDeployments(t *testing.T) {
 					want:    "200 shop/production/1 commit 10:00 start 11:00 deployed 12:00"},
 				{request: "POST /deployments/1/deployed", body: `{"id": "2"}`,
 					headers: []string{"Authorization: token t0ken"},
-					want:    `400 id is "2" and the path says "1": leave it out, or send the same`},
+					want:    `400 id is "2" but the path has "1"; send the same value or omit the field`},
 				{request: "GET /incidents?filter=in-progress", headers: []string{"Authorization: token t0ken"}, want: "200 []\n"},
 			},
 			events: []string{

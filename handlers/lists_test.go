@@ -166,39 +166,39 @@ func TestManyRecordsOfOneMomentArePagedWithoutAGap(t *testing.T) {
 
 func TestParametersOfListsAreChecked(t *testing.T) {
 	const (
-		limits  = "send a whole number from 1 to 500"
-		offsets = "send a whole number from 0 to 2147483647"
-		cursors = "400 cursor is not one that a Link header gave: follow that link unchanged"
+		limits  = "send an integer from 1 to 500"
+		offsets = "send an integer from 0 to 2147483647"
+		cursors = "400 cursor is invalid; follow the Link header unchanged"
 		empty   = "is empty: send its value, or check that the variable it comes from is set"
-		twice   = "is there twice: send it once"
+		twice   = "appears more than once"
 	)
 	s := filled(t)
 	for query, want := range map[string]string{
-		"/deployments?limit=0":                          `400 limit is "0": ` + limits,
-		"/deployments?limit=501":                        `400 limit is "501": ` + limits,
-		"/deployments?limit=-1":                         `400 limit is "-1": ` + limits,
-		"/deployments?limit=ten":                        `400 limit is "ten": ` + limits,
-		"/deployments?limit=1.5":                        `400 limit is "1.5": ` + limits,
-		"/deployments?limit=99999999999999999999":       `400 limit is "99999999999999999999": ` + limits,
+		"/deployments?limit=0":                          `400 limit is "0"; ` + limits,
+		"/deployments?limit=501":                        `400 limit is "501"; ` + limits,
+		"/deployments?limit=-1":                         `400 limit is "-1"; ` + limits,
+		"/deployments?limit=ten":                        `400 limit is "ten"; ` + limits,
+		"/deployments?limit=1.5":                        `400 limit is "1.5"; ` + limits,
+		"/deployments?limit=99999999999999999999":       `400 limit is "99999999999999999999"; ` + limits,
 		"/deployments?limit=":                           `400 limit ` + empty,
-		"/deployments?offset=-1":                        `400 offset is "-1": ` + offsets,
-		"/deployments?offset=2147483648":                `400 offset is "2147483648": ` + offsets,
+		"/deployments?offset=-1":                        `400 offset is "-1"; ` + offsets,
+		"/deployments?offset=2147483648":                `400 offset is "2147483648"; ` + offsets,
 		"/deployments?cursor=x":                         cursors,
 		"/deployments?cursor=MQ":                        cursors,
 		"/deployments?cursor=MS4":                       cursors,
 		"/deployments?cursor=eC4x":                      cursors,
 		"/deployments?project_id=":                      "400 project_id " + empty,
 		"/deployments?project_id=a&project_id=b":        "400 project_id " + twice,
-		"/deployments?project=a&environ=b":              "400 environ is not a parameter here: there are project_id, team_id, environment, limit, offset, cursor | project is not a parameter here: there are project_id, team_id, environment, limit, offset, cursor",
-		"/deployments?type=in-progress":                 "400 type is not a parameter here: there are project_id, team_id, environment, limit, offset, cursor",
-		"/deployments?project_id=%zz":                   "400 query is not well formed: escape special characters, % as %25",
+		"/deployments?project=a&environ=b":              "400 environ is not a known parameter; known parameters: project_id, team_id, environment, limit, offset, cursor | project is not a known parameter; known parameters: project_id, team_id, environment, limit, offset, cursor",
+		"/deployments?type=in-progress":                 "400 type is not a known parameter; known parameters: project_id, team_id, environment, limit, offset, cursor",
+		"/deployments?project_id=%zz":                   "400 query is malformed; escape special characters, such as % as %25",
 		"/deployments?project_id=%ff":                   "400 project_id is not valid UTF-8",
-		"/deployments?a;b":                              "400 query is not well formed: escape special characters, % as %25",
-		"/deployments/a1?limit=1":                       "400 limit is not a parameter here: there are project_id, environment",
-		"/incidents?type=open":                          `400 type is "open": send in-progress or unfinished`,
-		"/incidents?filter=open":                        `400 filter is "open": send in-progress or unfinished`,
-		"/incidents?type=unfinished&filter=in-progress": "400 filter is another name for type, and they differ: send one of them",
-		"/incidents/a1?type=unfinished":                 "400 type is not a parameter here: there are project_id, environment",
+		"/deployments?a;b":                              "400 query is malformed; escape special characters, such as % as %25",
+		"/deployments/a1?limit=1":                       "400 limit is not a known parameter; known parameters: project_id, environment",
+		"/incidents?type=open":                          `400 type is "open"; send in-progress or unfinished`,
+		"/incidents?filter=open":                        `400 filter is "open"; send in-progress or unfinished`,
+		"/incidents?type=unfinished&filter=in-progress": "400 filter is an alias of type, but the values differ; send only one",
+		"/incidents/a1?type=unfinished":                 "400 type is not a known parameter; known parameters: project_id, environment",
 	} {
 		if got := s.get(query); got.String() != want {
 			t.Errorf("%s\n got %s\nwant %s", query, got, want)

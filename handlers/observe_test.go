@@ -29,7 +29,7 @@ func withPanic(begins string, cause any) func(*setup) {
 
 func TestAPanicIsALogged500AndTheProcessGoesOn(t *testing.T) {
 	s := start(t, withPanic("", "a secret of the code"))
-	want := "500 server it has been logged; repeating the request is safe"
+	want := "500 server the error has been logged; the request can safely be retried"
 	for range 3 {
 		if got := s.get("/metrics"); got.String() != want {
 			t.Errorf("got %s", got)
@@ -61,7 +61,7 @@ func TestAnAnswerThatBreaksOffIsSeenToBreakOff(t *testing.T) {
 		}
 		_ = response.Body.Close()
 		s.get("/health")
-		if logged := strings.Contains(s.log.String(), "panic in a handler"); logged != (name == "a panic") {
+		if logged := strings.Contains(s.log.String(), "handler panicked"); logged != (name == "a panic") {
 			t.Errorf("%s: logged %v", name, logged)
 		}
 	}
@@ -78,7 +78,7 @@ func request(t *testing.T, url string) *http.Request {
 
 func TestWithoutMetricsThereAreNone(t *testing.T) {
 	s := start(t, func(o *setup) { o.NoMetrics = true })
-	if got := s.get("/metrics"); got.String() != "404 path this process exposes no metrics" {
+	if got := s.get("/metrics"); got.String() != "404 path /metrics is not served by this process" {
 		t.Error(got)
 	}
 }

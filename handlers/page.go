@@ -13,6 +13,7 @@ import (
 	"github.com/em-metrics/em-metrics/handlers/page"
 )
 
+// newPages returns the renderer of the page and the badges.
 func newPages(o Options) (*page.Renderer, error) {
 	credential := page.Password
 	switch {
@@ -24,10 +25,11 @@ func newPages(o Options) (*page.Renderer, error) {
 	return page.New(page.Options{Store: o.Store, Build: o.Build.String(), Credential: credential})
 }
 
-// home answers the page: the figures for people.
+// home serves GET /: 200 with the figures as an HTML page, 400 for bad
+// parameters. Empty parameters are ignored.
 func (a *api) home(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
-	for name, values := range q.values { // a form sends what was left open too
+	for name, values := range q.values { // a form sends empty fields too
 		if !slices.ContainsFunc(values, func(v string) bool { return v != "" }) {
 			delete(q.values, name)
 		}
@@ -39,14 +41,15 @@ func (a *api) home(w http.ResponseWriter, r *http.Request, _ httprouter.Params) 
 	return a.pages.Page(w, r, shown)
 }
 
-// badge answers GET /badge/<metric>.svg. A README shows the picture to people
-// who have no credential, so it is open to whom /metrics is.
+// badge serves GET /badge/<metric>.svg: 200 with a figure as an SVG image, 400
+// for bad parameters, 404 for an unknown metric. Readers of a README have no
+// credential, so badges are public if metrics are.
 func (a *api) badge(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
 	file, err := url.PathUnescape(p.ByName("file"))
 	name, ok := strings.CutSuffix(file, ".svg")
 	metric := db.Metric(name)
 	if err != nil || !ok || !slices.Contains(db.Metrics(), metric) {
-		return notFound(fmt.Sprintf("there is no badge at %s: its name is <metric>.svg with one of %s", r.URL.Path, metricNames()))
+		return notFound(fmt.Sprintf("%s does not exist; badges are named <metric>.svg, with one of %s", r.URL.Path, metricNames()))
 	}
 	q := parseQuery(r)
 	shown := a.pageQuery(q)

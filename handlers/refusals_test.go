@@ -18,7 +18,7 @@ func prepared(s *service) (events int) {
 const (
 	deploymentHas = "is not a known field; known fields: id, project_id, environment, first_commit_at, deploy_start_at, deployed_at, rework, user, username"
 	incidentHas   = "is not a known field; known fields: id, project_id, environment, deployment_id, started_at, restored_at, finished_at, user, username"
-	dateWanted    = "which is not a date with a time zone: send RFC 3339, such as 2026-01-31T12:00:00Z or 2026-01-31T14:00:00+02:00"
+	dateWanted    = "which is not a date with a time zone; send RFC 3339, such as 2026-01-31T12:00:00Z or 2026-01-31T14:00:00+02:00"
 	jsonWanted    = "send application/json in UTF-8 (curl: -H 'Content-Type: application/json')"
 )
 
@@ -29,8 +29,8 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 		cases []step
 	}{
 		{"a body that is not a JSON object", []step{
-			{request: "POST /deployments", want: "400 body is empty: send a JSON object"},
-			{request: "POST /deployments", body: " \n", want: "400 body is empty: send a JSON object"},
+			{request: "POST /deployments", want: "400 body is empty; send a JSON object"},
+			{request: "POST /deployments", body: " \n", want: "400 body is empty; send a JSON object"},
 			{request: "POST /deployments", body: `{`, want: "400 body is incomplete: the JSON object does not end"},
 			{request: "POST /deployments", body: `{"id": "1", "project_id": "sh`, want: "400 body is incomplete: the JSON object does not end"},
 			{request: "POST /deployments", body: `{"id": 1x}`, want: "400 body is not valid JSON: invalid character 'x' after object key:value pair (line 1, column 9)"},
@@ -74,7 +74,7 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 		}},
 		{"a name that is none", []step{
 			{request: "POST /deployments", body: `{}`,
-				want: "400 id is required | project_id is required | first_commit_at is required: send a date such as 2026-01-31T12:00:00Z"},
+				want: "400 id is required | project_id is required | first_commit_at is required; send a date such as 2026-01-31T12:00:00Z"},
 			{request: "POST /deployments", body: `{"id": null, "project_id": "", "environment": " ", "first_commit_at": "@10:00"}`,
 				want: "400 id is required | project_id is empty: send its value, or check that the variable it comes from is set | environment is empty: send its value, or check that the variable it comes from is set"},
 			{request: "POST /deployments", body: `{"id": "` + long + `", "project_id": "shop", "first_commit_at": "@10:00"}`,
@@ -82,7 +82,7 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 			{request: "POST /deployments", body: `{"id": "1\n", "project_id": "sh\u0000op", "first_commit_at": "@10:00"}`,
 				want: "400 id must not contain control characters | project_id must not contain control characters"},
 			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "user": "bob", "username": "ann"}`,
-				want: "400 username is another name for user, and they differ: send one of them"},
+				want: "400 username is an alias of user, but the values differ; send only one"},
 			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "username": "` + long + `"}`,
 				want: "400 username has 257 bytes: it may have 256"},
 			{request: "POST /deployments/" + long + "/deployed", want: "400 id has 257 bytes: it may have 256"},
@@ -97,17 +97,17 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 		}},
 		{"a date that is none", []step{
 			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": ""}`,
-				want: "400 first_commit_at is empty: leave it out, or send RFC 3339, such as 2026-01-31T12:00:00Z or 2026-01-31T14:00:00+02:00"},
+				want: "400 first_commit_at is empty; omit it or send RFC 3339, such as 2026-01-31T12:00:00Z or 2026-01-31T14:00:00+02:00"},
 			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "yesterday", "deploy_start_at": "2026-02-30T10:00:00Z", "deployed_at": "2026-03-04T10:00:00"}`,
 				want: `400 first_commit_at is "yesterday", ` + dateWanted + ` | deploy_start_at is "2026-02-30T10:00:00Z", ` + dateWanted + ` | deployed_at is "2026-03-04T10:00:00", ` + dateWanted},
 			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "0001-01-01T00:00:00Z"}`,
-				want: "400 first_commit_at is 0001-01-01T00:00:00Z: a date before 1970 cannot be right"},
+				want: "400 first_commit_at is 0001-01-01T00:00:00Z; dates before 1970 are not accepted"},
 			{request: "POST /deployments/started/deployed", body: `{"deployed_at": "0001-01-01T00:00:00.0001Z"}`,
-				want: "400 deployed_at is 0001-01-01T00:00:00.0001Z: a date before 1970 cannot be right"},
+				want: "400 deployed_at is 0001-01-01T00:00:00.0001Z; dates before 1970 are not accepted"},
 			{request: "POST /incidents", body: `{"project_id": "shop", "started_at": "0000-01-01"}`,
-				want: "400 started_at is 0000-01-01: a date before 1970 cannot be right"},
+				want: "400 started_at is 0000-01-01; dates before 1970 are not accepted"},
 			{request: "POST /incidents/open/restored", body: `{"date": "1969-12-31T23:59:59Z"}`,
-				want: "400 date is 1969-12-31T23:59:59Z: a date before 1970 cannot be right"},
+				want: "400 date is 1969-12-31T23:59:59Z; dates before 1970 are not accepted"},
 			{request: "POST /incidents/open/restored", body: `{"date": "now"}`, want: `400 date is "now", ` + dateWanted},
 		}},
 		{"dates that cannot be true", []step{
@@ -126,25 +126,25 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 		}},
 		{"a body of another kind", []step{
 			{request: "POST /deployments", body: `{}`, headers: []string{"Content-Type: application/x-www-form-urlencoded"},
-				want: `415 Content-Type is "application/x-www-form-urlencoded": ` + jsonWanted},
+				want: `415 Content-Type is "application/x-www-form-urlencoded"; ` + jsonWanted},
 			{request: "POST /deployments", body: `{}`, headers: []string{"Content-Type: application/json; charset=latin1"},
-				want: `415 Content-Type is "application/json; charset=latin1": ` + jsonWanted},
-			{request: "POST /deployments", body: `{}`, headers: []string{"Content-Type: ;"}, want: `415 Content-Type is ";": ` + jsonWanted},
+				want: `415 Content-Type is "application/json; charset=latin1"; ` + jsonWanted},
+			{request: "POST /deployments", body: `{}`, headers: []string{"Content-Type: ;"}, want: `415 Content-Type is ";"; ` + jsonWanted},
 			{request: "POST /incidents", body: "\x1f\x8b", headers: []string{"Content-Encoding: gzip"},
-				want: `415 Content-Encoding is "gzip": send the body as it is`},
+				want: `415 Content-Encoding is "gzip"; send the body uncompressed`},
 			{request: "POST /deployments", body: `{"id": "` + strings.Repeat("x", 2<<20) + `"}`, want: "413 body must be at most 1048576 bytes"},
 			{request: "POST /incidents/open/restored", body: strings.Repeat(" ", 1<<20+1), want: "413 body must be at most 1048576 bytes"},
 		}},
 		{"a place where nothing is", []step{
-			{request: "POST /deployments/started/deployed?project_id=shop", want: "400 query is not read here: send its parameters as fields of the body"},
+			{request: "POST /deployments/started/deployed?project_id=shop", want: "400 query is not supported here; send the parameters as fields of the body"},
 			{request: "POST /deployments/unknown/deployed", body: `{"project_id": "shop", "environment": "staging"}`,
-				want: `404 id "unknown" is not the id of a deployment in project_id "shop" in environment "staging" | create_if_not_exists is not true: send true, project_id and first_commit_at to record the deployment with this call`},
+				want: `404 id "unknown" is not the id of a deployment in project_id "shop" in environment "staging" | create_if_not_exists is not set; send true with project_id and first_commit_at to create the deployment in this call`},
 			{request: "POST /incidents/unknown/restored", want: `404 id "unknown" is not the id of an incident`},
 			{request: "POST /incidents", body: `{"project_id": "shop", "deployment_id": "unknown", "environment": "staging"}`,
 				want: `422 deployment_id "unknown" is not the id of a deployment in project_id "shop" in environment "staging": record the deployment first, or leave deployment_id out`},
-			{request: "POST /deployments/", body: `{}`, want: "404 path there is nothing at /deployments/: see /openapi.yaml for what there is"},
-			{request: "POST /deployments/a/b/deployed", want: "404 path there is nothing at /deployments/a/b/deployed: see /openapi.yaml for what there is"},
-			{request: "GET /api/v2/deployments", want: "404 path there is nothing at /api/v2/deployments: see /openapi.yaml for what there is"},
+			{request: "POST /deployments/", body: `{}`, want: "404 path /deployments/ does not exist; see /openapi.yaml for the routes"},
+			{request: "POST /deployments/a/b/deployed", want: "404 path /deployments/a/b/deployed does not exist; see /openapi.yaml for the routes"},
+			{request: "GET /api/v2/deployments", want: "404 path /api/v2/deployments does not exist; see /openapi.yaml for the routes"},
 		}},
 	} {
 		t.Run(refusals.about, func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestAProblemIsWhatItsStatusSays(t *testing.T) {
 	if want := "https://github.com/em-metrics/em-metrics/blob/main/README.md#error-unprocessable"; p.Type != want {
 		t.Errorf("type %s, want %s", p.Type, want)
 	}
-	if p.Status != 422 || p.Title != "The request cannot be true" || p.Detail == "" ||
+	if p.Status != 422 || p.Title != "The request is inconsistent" || p.Detail == "" ||
 		got.header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%+v, %s", p, got.header.Get("Content-Type"))
 	}
@@ -203,7 +203,7 @@ func TestAMethodThatIsNotThereIsAnsweredWithThoseThatAre(t *testing.T) {
 			t.Errorf("%s: %s, Allow %q, want %q", request, got, got.header.Get("Allow"), allow)
 		}
 		method, _, _ := strings.Cut(request, " ")
-		if want := fmt.Sprintf("405 method %s is not possible here: use one of %s", method, allow); method != "HEAD" && got.String() != want {
+		if want := fmt.Sprintf("405 method %s is not allowed here; use one of %s", method, allow); method != "HEAD" && got.String() != want {
 			t.Errorf("%s\n got %s\nwant %s", request, got, want)
 		}
 	}
@@ -226,7 +226,7 @@ func TestABodyThatBreaksOffStoresNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	received, err := io.ReadAll(connection)
-	if err != nil || !strings.HasPrefix(string(received), "HTTP/1.1 400 ") || !strings.Contains(string(received), "ended before all of it had arrived") {
+	if err != nil || !strings.HasPrefix(string(received), "HTTP/1.1 400 ") || !strings.Contains(string(received), "ended prematurely") {
 		t.Errorf("%v: %s", err, received)
 	}
 	compare(t, "events", s.events(), nil)

@@ -13,20 +13,19 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// writeJSON answers with a value.
+// writeJSON writes a value as JSON.
 func writeJSON(w http.ResponseWriter, status int, value any) error {
 	body, err := json.Marshal(value)
 	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
+		return fmt.Errorf("encode the response: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that has gone cannot be told
+	_, _ = w.Write(append(body, '\n')) // an error means that the client is gone
 	return nil
 }
 
-// writeList answers with a page of a list and, if there is more, a link to the
-// next page.
+// writeList writes a page of a list, with a Link header if there is another page.
 func writeList[T, S any](w http.ResponseWriter, r *http.Request, found []T, next *db.Cursor, show func(T) S) error {
 	linkNext(w, r.URL.Path, r.URL.Query(), next)
 	shown := make([]S, len(found))
@@ -36,8 +35,8 @@ func writeList[T, S any](w http.ResponseWriter, r *http.Request, found []T, next
 	return writeJSON(w, http.StatusOK, shown)
 }
 
-// linkNext sets the Link header to the page that begins at next, with the
-// other parameters as they are. A nil next means that there is no more.
+// linkNext sets the Link header to the page that starts at next, keeping the other
+// parameters. If next is nil, there is no such page.
 func linkNext(w http.ResponseWriter, path string, parameters url.Values, next *db.Cursor) {
 	if next == nil {
 		return
@@ -47,8 +46,8 @@ func linkNext(w http.ResponseWriter, path string, parameters url.Values, next *d
 	w.Header().Set("Link", fmt.Sprintf("<%s?%s>; rel=%q", path, parameters.Encode(), "next"))
 }
 
-// csvCell makes a text safe in a spreadsheet, which would run one that begins
-// like a formula (https://owasp.org/www-community/attacks/CSV_Injection).
+// csvCell escapes text that a spreadsheet would evaluate as a formula
+// (https://owasp.org/www-community/attacks/CSV_Injection).
 func csvCell(text string) string {
 	if strings.HasPrefix(strings.TrimLeft(text, " "), "'") || strings.ContainsAny(firstVisible(text), "=+-@\t\r\n|%") {
 		return "'" + text
@@ -63,14 +62,12 @@ func firstVisible(text string) string {
 	return ""
 }
 
-// writeCSV answers with a table.
+// writeCSV writes records as a CSV file of that name.
 func writeCSV(w http.ResponseWriter, name string, records [][]string) error {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if err := csv.NewWriter(w).WriteAll(records); err != nil {
-		return nil //nolint:nilerr // A client that has gone cannot be told.
-	}
+	_ = csv.NewWriter(w).WriteAll(records) // an error means that the client is gone
 	return nil
 }
 
@@ -88,6 +85,7 @@ func csvText(s *string) string {
 	return csvCell(*s)
 }
 
+// showText returns nil for an empty text, which is null in JSON.
 func showText(s string) *string {
 	if s == "" {
 		return nil
@@ -95,6 +93,8 @@ func showText(s string) *string {
 	return &s
 }
 
+// showTime formats a time in UTC with milliseconds. It returns nil for the zero
+// time, which is null in JSON.
 func showTime(t time.Time) *string {
 	if t.IsZero() {
 		return nil
@@ -103,8 +103,8 @@ func showTime(t time.Time) *string {
 	return &s
 }
 
-// showDate writes a date with the offset of a place, where a day of a series
-// begins at midnight.
+// showDate formats a time in a time zone, in which the days of a series begin at
+// midnight.
 func showDate(t time.Time, location *time.Location) *string {
 	s := t.In(location).Format("2006-01-02T15:04:05.000Z07:00")
 	return &s

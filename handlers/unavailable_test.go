@@ -82,7 +82,7 @@ func TestAStoreThatIsClosedIsNotReady(t *testing.T) {
 		}
 	}
 	// How a closed pool is described is no client's business.
-	if got := s.get("/deployments"); got.status < 500 || got.String() != "500 server it has been logged; repeating the request is safe" {
+	if got := s.get("/deployments"); got.status < 500 || got.String() != "500 server the error has been logged; the request can safely be retried" {
 		t.Errorf("list: %s", got)
 	}
 }
