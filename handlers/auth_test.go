@@ -26,7 +26,7 @@ var (
 	bothKinds = handlers.Auth{Token: goodToken, Username: "ci", Password: goodPassword}
 )
 
-func TestWhoHasACredentialIsLetIn(t *testing.T) {
+func TestCredentials(t *testing.T) {
 	const refused, missing = 403, 401
 	for _, mode := range []struct {
 		name string
@@ -91,9 +91,9 @@ func TestWhoHasACredentialIsLetIn(t *testing.T) {
 	}
 }
 
-// TestEveryRouteButTheProbesAsksForACredential asks all of them, and some that
-// are not there: a stranger cannot tell which.
-func TestEveryRouteButTheProbesAsksForACredential(t *testing.T) {
+// TestEveryRouteExceptProbesRequiresACredential also requests routes that do not
+// exist: the responses do not reveal which ones do.
+func TestEveryRouteExceptProbesRequiresACredential(t *testing.T) {
 	s := start(t, withAuth(bothKinds))
 	requests := append(handlers.Routes(), "GET /nothing", "PUT /deployments", "POST /metrics", "DELETE /deployments/1")
 	for _, request := range requests {
@@ -122,7 +122,7 @@ func TestEveryRouteButTheProbesAsksForACredential(t *testing.T) {
 	}
 }
 
-func TestTheChallengeNamesTheSchemesInForce(t *testing.T) {
+func TestChallengeListsTheAcceptedSchemes(t *testing.T) {
 	for _, c := range []struct {
 		auth              handlers.Auth
 		challenge, answer string
@@ -137,7 +137,7 @@ func TestTheChallengeNamesTheSchemesInForce(t *testing.T) {
 	}
 }
 
-func TestPublicMetricsAreReadByEverybodyAndNothingElseIs(t *testing.T) {
+func TestPublicMetricsExposeNothingElse(t *testing.T) {
 	auth := tokenOnly
 	auth.PublicMetrics = true
 	s := start(t, withAuth(auth))
@@ -147,13 +147,13 @@ func TestPublicMetricsAreReadByEverybodyAndNothingElseIs(t *testing.T) {
 		}
 	}
 	if got := s.get("/metrics", "Authorization: Bearer wrong"); got.status != 200 {
-		t.Errorf("a wrong credential where none is needed: %s", got)
+		t.Errorf("a wrong credential where none is required: %s", got)
 	}
 }
 
-// TestNoSecretIsLoggedOrAnswered uses the credentials well and badly and looks
-// for them everywhere.
-func TestNoSecretIsLoggedOrAnswered(t *testing.T) {
+// TestSecretsAreNeverLoggedOrReturned sends valid and invalid credentials and looks
+// for them in logs and responses.
+func TestSecretsAreNeverLoggedOrReturned(t *testing.T) {
 	s := start(t, withAuth(bothKinds))
 	var answers strings.Builder
 	encoded := strings.TrimPrefix(basic("ci", goodPassword), "Authorization: Basic ")
@@ -182,11 +182,11 @@ func TestNoSecretIsLoggedOrAnswered(t *testing.T) {
 	}
 }
 
-func TestAServiceWithoutACredentialIsNotMade(t *testing.T) {
+func TestNewRequiresACredential(t *testing.T) {
 	store := start(t).store
 	for want, auth := range map[string]handlers.Auth{
 		"create the API: a credential is required: a token, or a user name and password": {},
-		"create the API: basic authentication requires both a user name and a password":     {Username: "ci", Token: "t"},
+		"create the API: basic authentication requires both a user name and a password":  {Username: "ci", Token: "t"},
 	} {
 		if _, err := handlers.New(handlers.Options{Store: store, Auth: auth, Logger: slog.New(slog.DiscardHandler)}); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
@@ -197,13 +197,14 @@ func TestAServiceWithoutACredentialIsNotMade(t *testing.T) {
 	}
 }
 
-// After a 403 a browser would never ask for the password again.
-func TestAWrongPasswordOnThePageIsAskedForAgain(t *testing.T) {
+// TestPageChallengesAgainAfterAWrongPassword: after a 403 a browser would not ask
+// for the password again.
+func TestPageChallengesAgainAfterAWrongPassword(t *testing.T) {
 	s := start(t, withAuth(basicOnly))
 	for path, want := range map[string]string{"/": "401", "/dora": "403"} {
 		got := s.get(path, basic("ci", "wrong"))
 		if !strings.HasPrefix(got.String(), want) {
-			t.Errorf("%s answers %s, want %s", path, got, want)
+			t.Errorf("%s responds with %s, want %s", path, got, want)
 		}
 		if challenge := got.header.Get("WWW-Authenticate"); (challenge != "") != (want == "401") {
 			t.Errorf("%s challenges with %q", path, challenge)

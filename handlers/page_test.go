@@ -16,7 +16,7 @@ import (
 
 func urlEscape(id string) string { return url.PathEscape(id) }
 
-func TestPageShowsTheFigures(t *testing.T) {
+func TestPageShowsTheMetrics(t *testing.T) {
 	s := aDay(t)
 	for _, path := range []string{"/", "/?window=7d&project_id=&team_id=&environment=&bands=2023", "/api/v1/"} {
 		got := s.get(path)
@@ -33,14 +33,14 @@ func TestPageShowsTheFigures(t *testing.T) {
 		}
 	}
 	if older := s.get("/?bands=2021"); !strings.Contains(older.body, "Time to restore") || strings.Contains(older.body, "Failed deployment recovery time") {
-		t.Error("the page by the bands of 2021 does not show their four keys")
+		t.Error("the page with the bands of 2021 does not show their four keys")
 	}
 	if got := s.get("/?window=soon"); got.status != 400 || !strings.Contains(got.String(), "window") {
 		t.Error(got)
 	}
 }
 
-func TestPageHasAStrictPolicyThatFitsItsStyle(t *testing.T) {
+func TestPageHasAStrictPolicyThatMatchesItsStyle(t *testing.T) {
 	s := aDay(t)
 	got := s.get("/")
 	style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(got.body)
@@ -54,11 +54,11 @@ func TestPageHasAStrictPolicyThatFitsItsStyle(t *testing.T) {
 		t.Error(policy)
 	}
 	if regexp.MustCompile(`(?i)<script|\son\w+=|\sstyle=|javascript:`).MatchString(got.body) {
-		t.Error("something on the page would need a wider policy")
+		t.Error("the page contains something that the policy forbids")
 	}
 }
 
-func TestPageOfAnEmptyInstallHasTheFirstRequests(t *testing.T) {
+func TestPageWithoutDataShowsExampleRequests(t *testing.T) {
 	for name, test := range map[string]struct {
 		auth handlers.Auth
 		want string
@@ -105,7 +105,7 @@ func TestHostileNamesAreHarmlessOnThePageAndInBadges(t *testing.T) {
 	}
 }
 
-// wellFormed reads an SVG as XML and looks for the name in its title.
+// wellFormed parses an SVG as XML and looks for the name in its title.
 func wellFormed(t *testing.T, svg, name string) {
 	t.Helper()
 	decoder, text := xml.NewDecoder(strings.NewReader(svg)), ""
@@ -152,7 +152,7 @@ func TestBadges(t *testing.T) {
 	}
 }
 
-func TestBadgesAreAsOpenAsMetrics(t *testing.T) {
+func TestBadgesArePublicIfMetricsAre(t *testing.T) {
 	closed := start(t, func(o *setup) { o.Auth = handlers.Auth{Token: "t"} })
 	if got := closed.get("/badge/incidents.svg"); got.status != 401 {
 		t.Error(got.status)

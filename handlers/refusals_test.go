@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// prepared are the records that the refused requests below meet.
+// prepared stores the records that the rejected requests below refer to.
 func prepared(s *service) (events int) {
 	s.must("POST /deployments", `{"id": "started", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`)
 	s.must("POST /incidents", `{"id": "open", "project_id": "shop", "started_at": "@11:00"}`)
@@ -22,7 +22,7 @@ const (
 	jsonWanted    = "send application/json in UTF-8 (curl: -H 'Content-Type: application/json')"
 )
 
-func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
+func TestRejectedRequestsStoreNothing(t *testing.T) {
 	long := strings.Repeat("x", 257)
 	for _, refusals := range []struct {
 		about string
@@ -72,7 +72,7 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 			{request: "POST /incidents/open/restored", body: `{"restored_at": "@11:30"}`,
 				want: "400 restored_at is not a known field; known fields: project_id, environment, date, user, username"},
 		}},
-		{"a name that is none", []step{
+		{"an invalid name", []step{
 			{request: "POST /deployments", body: `{}`,
 				want: "400 id is required | project_id is required | first_commit_at is required; send a date such as 2026-01-31T12:00:00Z"},
 			{request: "POST /deployments", body: `{"id": null, "project_id": "", "environment": " ", "first_commit_at": "@10:00"}`,
@@ -95,7 +95,7 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 			{request: "POST /incidents", body: `{"project_id": "shop"}`, headers: []string{"Idempotency-Key: " + long},
 				want: "400 Idempotency-Key has 257 bytes: it may have 256"},
 		}},
-		{"a date that is none", []step{
+		{"an invalid date", []step{
 			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": ""}`,
 				want: "400 first_commit_at is empty; omit it or send RFC 3339, such as 2026-01-31T12:00:00Z or 2026-01-31T14:00:00+02:00"},
 			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "yesterday", "deploy_start_at": "2026-02-30T10:00:00Z", "deployed_at": "2026-03-04T10:00:00"}`,
@@ -110,7 +110,7 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 				want: "400 date is 1969-12-31T23:59:59Z; dates before 1970 are not accepted"},
 			{request: "POST /incidents/open/restored", body: `{"date": "now"}`, want: `400 date is "now", ` + dateWanted},
 		}},
-		{"dates that cannot be true", []step{
+		{"inconsistent dates", []step{
 			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "9999-12-31T23:59:59Z"}`,
 				want: "422 first_commit_at is 9999-12-31T23:59:59.000Z, which is in the future: it is 2026-03-04T12:00:00.000Z now"},
 			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@11:10", "deploy_start_at": "@11:04"}`,
@@ -124,7 +124,7 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 			{request: "POST /incidents/open/finished", body: `{"date": "@10:54"}`,
 				want: "422 finished_at is 2026-03-04T10:54:00.000Z: it must not be before started_at, which is 2026-03-04T11:00:00.000Z | started_at is 2026-03-04T11:00:00.000Z: it must not be after finished_at"},
 		}},
-		{"a body of another kind", []step{
+		{"an unsupported body", []step{
 			{request: "POST /deployments", body: `{}`, headers: []string{"Content-Type: application/x-www-form-urlencoded"},
 				want: `415 Content-Type is "application/x-www-form-urlencoded"; ` + jsonWanted},
 			{request: "POST /deployments", body: `{}`, headers: []string{"Content-Type: application/json; charset=latin1"},
@@ -135,7 +135,7 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 			{request: "POST /deployments", body: `{"id": "` + strings.Repeat("x", 2<<20) + `"}`, want: "413 body must be at most 1048576 bytes"},
 			{request: "POST /incidents/open/restored", body: strings.Repeat(" ", 1<<20+1), want: "413 body must be at most 1048576 bytes"},
 		}},
-		{"a place where nothing is", []step{
+		{"an unknown id or route", []step{
 			{request: "POST /deployments/started/deployed?project_id=shop", want: "400 query is not supported here; send the parameters as fields of the body"},
 			{request: "POST /deployments/unknown/deployed", body: `{"project_id": "shop", "environment": "staging"}`,
 				want: `404 id "unknown" is not the id of a deployment in project_id "shop" in environment "staging" | create_if_not_exists is not set; send true with project_id and first_commit_at to create the deployment in this call`},
@@ -164,7 +164,7 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 	}
 }
 
-func TestAProblemIsWhatItsStatusSays(t *testing.T) {
+func TestProblemDocument(t *testing.T) {
 	s := start(t)
 	got := s.send("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@12:06"}`)
 	p, err := readJSON[problem]([]byte(got.body))
@@ -180,7 +180,7 @@ func TestAProblemIsWhatItsStatusSays(t *testing.T) {
 	}
 }
 
-func TestAMethodThatIsNotThereIsAnsweredWithThoseThatAre(t *testing.T) {
+func TestMethodNotAllowedListsTheAllowedMethods(t *testing.T) {
 	s := start(t)
 	for request, allow := range map[string]string{
 		"PUT /deployments":             "GET, HEAD, POST",
@@ -209,9 +209,9 @@ func TestAMethodThatIsNotThereIsAnsweredWithThoseThatAre(t *testing.T) {
 	}
 }
 
-// TestABodyThatBreaksOffStoresNothing has a client die in the middle of its
-// request, which is well-formed JSON so far.
-func TestABodyThatBreaksOffStoresNothing(t *testing.T) {
+// TestTruncatedBodyStoresNothing: the client disconnects in the middle of its body,
+// after a complete JSON object.
+func TestTruncatedBodyStoresNothing(t *testing.T) {
 	s := start(t)
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {

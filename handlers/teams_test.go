@@ -9,7 +9,7 @@ import (
 	"github.com/em-metrics/em-metrics/handlers/catalog"
 )
 
-// withTeams gives a service a teams file with that content.
+// withTeams configures a service with a teams file of that content.
 func withTeams(t testing.TB, content string) func(*setup) {
 	t.Helper()
 	teams, err := catalog.Load(teamsFile(t, content))
@@ -35,20 +35,20 @@ const company = `{"teams": {
 	"grey":  {"users": ["tom", "eve"]}
 }}`
 
-func TestTheTeamIsFoundByProjectThenByUser(t *testing.T) {
+func TestTeamIsFoundByProjectThenByUser(t *testing.T) {
 	s := start(t, withTeams(t, company))
 	for i, c := range []struct{ about, project, user, want string }{
 		{"a project of one team", "shop", "", "red"},
-		{"a project of one team, whoever did it", "shop", "ann", "red"},
-		{"a project of several teams, and nobody named", "shared", "", ""},
+		{"a project of one team, regardless of the user", "shop", "ann", "red"},
+		{"a project of several teams, no user", "shared", "", ""},
 		{"a project of several teams, a user of one", "shared", "bob", "red"},
 		{"a project of several teams, a user of another", "shared", "tom", "grey"},
 		{"a project of several teams, a user of several", "shared", "eve", ""},
 		{"an unknown project, a user of one team", "new", "bob", "red"},
 		{"an unknown project, a user of several teams", "new", "eve", ""},
 		{"an unknown project, an unknown user", "new", "kim", ""},
-		{"a user by the name on GitHub, in any case", "new", "aNN", "blue"},
-		{"a user by mail address, in any case", "new", "Ann@Example.com", "blue"},
+		{"a user by GitHub name, in any case", "new", "aNN", "blue"},
+		{"a user by email address, in any case", "new", "Ann@Example.com", "blue"},
 	} {
 		body := fmt.Sprintf(`{"id": "%d", "project_id": %q, "first_commit_at": "@10:00", "user": %q}`, i, c.project, c.user)
 		got, err := readJSON[struct {
@@ -60,9 +60,8 @@ func TestTheTeamIsFoundByProjectThenByUser(t *testing.T) {
 	}
 }
 
-// TestTheOneTeamThatProjectAndUserShare has users of two teams, of which the
-// project has one.
-func TestTheOneTeamThatProjectAndUserShare(t *testing.T) {
+// TestTeamSharedByProjectAndUser: both belong to two teams and share one.
+func TestTeamSharedByProjectAndUser(t *testing.T) {
 	s := start(t, withTeams(t, `{"teams": {
 		"red":  {"projects": ["shared"], "users": ["eve"]},
 		"blue": {"projects": ["shared"]},
@@ -80,10 +79,10 @@ func show(s *string) string {
 	return *s
 }
 
-func TestTheTeamOfADeploymentStays(t *testing.T) {
+func TestTeamOfADeploymentDoesNotChange(t *testing.T) {
 	tell(t, []story{
 		{
-			name:  "a deployment keeps its team to the end",
+			name:  "a deployment keeps its team",
 			setup: []func(*setup){withTeams(t, company)},
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shared", "first_commit_at": "@10:00", "user": "bob"}`,
@@ -110,7 +109,7 @@ func TestTheTeamOfADeploymentStays(t *testing.T) {
 			},
 		},
 		{
-			name:  "a user named later fills in an unknown team",
+			name:  "a user in a later call fills in an unknown team",
 			setup: []func(*setup){withTeams(t, company)},
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "new", "first_commit_at": "@10:00"}`, once: true,
@@ -150,7 +149,7 @@ func TestTheTeamOfADeploymentStays(t *testing.T) {
 	})
 }
 
-func TestAChangeOfTheTeamsDoesNotRewriteHistory(t *testing.T) {
+func TestReloadedTeamsDoNotRewriteHistory(t *testing.T) {
 	path := teamsFile(t, `{"teams": {"red": {"projects": ["shop"]}}}`)
 	teams, err := catalog.Load(path)
 	if err != nil {

@@ -32,7 +32,7 @@ const company = `{"teams": {
 	"grey": {"users": ["tom", "eve"]}
 }}`
 
-// mistakes are the files in testdata/teams, each with what is said about it.
+// mistakes are the files in testdata, each with its error message.
 var mistakes = map[string]string{
 	"empty.json":            "the file is empty",
 	"truncated.json":        "the file is incomplete: the JSON object does not end",
@@ -70,7 +70,7 @@ var mistakes = map[string]string{
 	"user-spaces.json":      "teams.blue.users[0] must not be empty",
 }
 
-func TestEveryMistakeInTheTeamsFileIsNamed(t *testing.T) {
+func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
 	if err != nil || len(files) != len(mistakes) {
 		t.Errorf("%d files, %d mistakes, %v", len(files), len(mistakes), err)
@@ -84,14 +84,14 @@ func TestEveryMistakeInTheTeamsFileIsNamed(t *testing.T) {
 	}
 }
 
-func TestAMissingTeamsFileIsNamed(t *testing.T) {
+func TestMissingFileIsReported(t *testing.T) {
 	_, err := catalog.Load(filepath.Join(t.TempDir(), "none.json"))
 	if err == nil || !strings.Contains(err.Error(), "none.json: no such file or directory") {
 		t.Error(err)
 	}
 }
 
-func TestReloadKeepsTheTeamsOfBeforeWhenTheFileIsBad(t *testing.T) {
+func TestReloadKeepsThePreviousTeamsOnErrors(t *testing.T) {
 	path := teamsFile(t, `{"teams": {"red": {"projects": ["shop"]}}}`)
 	c, err := catalog.Load(path)
 	if err != nil {
@@ -123,7 +123,7 @@ func TestReloadKeepsTheTeamsOfBeforeWhenTheFileIsBad(t *testing.T) {
 	}
 }
 
-func TestTeamsAreReadAgainWhileTheyAreInUse(t *testing.T) {
+func TestConcurrentReload(t *testing.T) {
 	path := teamsFile(t, company)
 	c, err := catalog.Load(path)
 	if err != nil {
@@ -169,14 +169,14 @@ func FuzzCatalog(f *testing.F) {
 			}
 			return
 		}
-		// What is shown as the configuration is one.
+		// The marshaled catalog is a valid file.
 		shown, err := json.Marshal(teams)
 		if err != nil {
 			t.Fatal(err)
 		}
 		again, err := catalog.Parse(shown)
 		if err != nil {
-			t.Fatalf("%s is shown as %s: %v", content, shown, err)
+			t.Fatalf("%s is marshaled as %s: %v", content, shown, err)
 		}
 		if twice, err := json.Marshal(again); err != nil || string(twice) != string(shown) {
 			t.Fatalf("%s and then %s, %v", shown, twice, err)

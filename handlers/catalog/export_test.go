@@ -1,4 +1,4 @@
 package catalog
 
-// Parse lets a fuzzer do without files.
+// Parse parses the content of a file.
 var Parse = parse

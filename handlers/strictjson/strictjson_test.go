@@ -39,7 +39,7 @@ var texts = map[string]string{
 	`{"any": {"a": [0, {"b": 1, "c": [], "b": 2}]}}`: "any.a[1].b appears more than once",
 }
 
-func TestDecodeAcceptsOnlyWhatIsMeant(t *testing.T) {
+func TestDecode(t *testing.T) {
 	for text, want := range texts {
 		var r record
 		err := strictjson.Decode([]byte(text), &r)
