@@ -1,7 +1,6 @@
 package page
 
 import (
-	"database/sql"
 	"fmt"
 	"strconv"
 	"strings"
@@ -31,13 +30,15 @@ func newFigure(d db.Dora, m db.Metric, b db.Bands, window time.Duration) figure 
 	case db.ChangeLeadTime:
 		return duration(d.LeadTime, levels.LeadTime, "deployment")
 	case db.ChangeFailureRate:
-		return ratio(d.ChangeFailureRatio, levels.ChangeFailureRatio,
-			fmt.Sprintf("%d of %s", d.FailedDeployments, plural(d.Deployments, "deployment")))
+		f := ratio(d.ChangeFailureRatio.V, d.ChangeFailureRatio.Valid, levels.ChangeFailureRatio)
+		f.Detail = fmt.Sprintf("%d of %s", d.FailedDeployments, plural(d.Deployments, "deployment"))
+		return f
 	case db.FailedDeploymentRecoveryTime:
 		return duration(d.FailedDeploymentRecovery, levels.FailedDeploymentRecovery, "incident")
 	case db.DeploymentReworkRate:
-		return ratio(d.ReworkRatio, "",
-			fmt.Sprintf("%d of %s; DORA publishes no bands", d.ReworkDeployments, plural(d.Deployments, "deployment")))
+		f := ratio(d.ReworkRatio.V, d.ReworkRatio.Valid, "")
+		f.Detail = fmt.Sprintf("%d of %s; DORA publishes no bands", d.ReworkDeployments, plural(d.Deployments, "deployment"))
+		return f
 	case db.DeploymentDuration:
 		return duration(d.DeploymentDuration, "", "deployment")
 	case db.TimeToRestore:
@@ -75,12 +76,11 @@ func duration(d db.Distribution, level db.Level, thing string) figure {
 	return f
 }
 
-func ratio(n sql.Null[float64], level db.Level, detail string) figure {
-	f := figure{Value: noData, Level: level, Detail: detail}
-	if n.Valid {
-		f.Value, f.Number = strconv.FormatFloat(n.V*100, 'f', 1, 64)+"%", &n.V
+func ratio(n float64, valid bool, level db.Level) figure {
+	if !valid {
+		return figure{Value: noData}
 	}
-	return f
+	return figure{Value: strconv.FormatFloat(n*100, 'f', 1, 64) + "%", Level: level, Number: &n}
 }
 
 func count(n int64) figure {
