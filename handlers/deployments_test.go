@@ -9,7 +9,7 @@ import (
 func TestDeployments(t *testing.T) {
 	tell(t, []story{
 		{
-			name: "a job calls at its start and at its end",
+			name: "a job calls at its start and its end",
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`,
 					want: "201 shop/production/1 commit 10:00 start 11:00"},
@@ -43,7 +43,7 @@ func TestDeployments(t *testing.T) {
 				"deployment_started shop/production/8 at 12:00:00",
 				"deployment_deployed shop/production/8 at 12:00:00",
 			},
-			metrics: []string{ // no duration where no start was told
+			metrics: []string{ // no duration without a start
 				"deployment_duration shop/staging 1 900",
 				"deployment_frequency shop/production 1",
 				"deployment_frequency shop/staging 1",
@@ -54,7 +54,7 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
-			name: "that a deployment repairs something may be said at its end",
+			name: "rework may be set at the end",
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`,
 					want: "201 shop/production/1 commit 10:00 start 11:00"},
@@ -73,17 +73,17 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
-			name: "an unknown deployment is created only on demand, and only when it is told enough",
+			name: "an unknown deployment is created only on request, with all required fields",
 			steps: []step{
 				{request: "POST /deployments/1/deployed", body: `{"project_id": "shop", "first_commit_at": "@10:00"}`,
-					want: `404 id "1" is not the id of a deployment in project_id "shop" | create_if_not_exists is not true: send true, project_id and first_commit_at to record the deployment with this call`},
+					want: `404 id "1" is not the id of a deployment in project_id "shop" | create_if_not_exists is not set; send true with project_id and first_commit_at to create the deployment in this call`},
 				{request: "POST /deployments/1/deployed", body: `{"create_if_not_exists": true}`,
 					want: "400 project_id is required, because the deployment is not known yet | first_commit_at is required, because the deployment is not known yet"},
 				{request: "GET /deployments/1", want: `404 id "1" is not the id of a deployment`},
 			},
 		},
 		{
-			name: "a run that deployed to staging then deploys to production",
+			name: "a run deploys to staging and then to production",
 			steps: []step{
 				{request: "POST /deployments/1/deployed", body: `{"create_if_not_exists": true, "project_id": "shop", "environment": "staging", "first_commit_at": "@10:00"}`,
 					want: "201 shop/staging/1 commit 10:00 deployed 12:00"},
@@ -106,7 +106,7 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
-			name: "the date of the end is told at the start",
+			name: "the end date is sent at the start",
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00", "deployed_at": "@11:20"}`,
 					want: "201 shop/production/1 commit 10:00 start 11:00"},
@@ -125,7 +125,7 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
-			name: "what is recorded is not contradicted",
+			name: "conflicting values are rejected",
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`,
 					want: "201 shop/production/1 commit 10:00 start 11:00"},
@@ -152,7 +152,7 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
-			name: "three deployments have one id",
+			name: "three deployments share an id",
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "environment": "staging", "first_commit_at": "@10:00"}`,
 					want: "201 shop/staging/1 commit 10:00 start 12:00"},
@@ -206,7 +206,7 @@ func TestDeployments(t *testing.T) {
 					want:    "200 shop/production/1 commit 10:00 start 11:00 deployed 12:00"},
 				{request: "POST /deployments/1/deployed", body: `{"id": "2"}`,
 					headers: []string{"Authorization: token t0ken"},
-					want:    `400 id is "2" and the path says "1": leave it out, or send the same`},
+					want:    `400 id is "2" but the path has "1"; send the same value or omit the field`},
 				{request: "GET /incidents?filter=in-progress", headers: []string{"Authorization: token t0ken"}, want: "200 []\n"},
 			},
 			events: []string{
@@ -223,7 +223,7 @@ func TestDeployments(t *testing.T) {
 	})
 }
 
-func TestOlderClientsFindAMessageInEveryError(t *testing.T) {
+func TestEveryErrorHasAMessageForOlderClients(t *testing.T) {
 	got := start(t).send("POST /api/v1/deployments", `{"project_id": "shop"}`)
 	older, err := readJSON[struct {
 		Errors []struct{ Message string }
@@ -233,9 +233,9 @@ func TestOlderClientsFindAMessageInEveryError(t *testing.T) {
 	}
 }
 
-func TestOneDeploymentIsCreatedHoweverManyCreateItAtOnce(t *testing.T) {
+func TestConcurrentCreationCreatesOneDeployment(t *testing.T) {
 	s := start(t)
-	statuses := s.together(20, func(int) answer {
+	statuses := s.concurrently(20, func(int) answer {
 		return s.send("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00"}`)
 	})
 	if fmt.Sprint(statuses) != "map[200:19 201:1]" {
@@ -244,7 +244,7 @@ func TestOneDeploymentIsCreatedHoweverManyCreateItAtOnce(t *testing.T) {
 	compare(t, "metrics", s.metrics(), []string{"deployment_started shop/production 1"})
 }
 
-func TestADeploymentIsDeployedOnceHoweverOftenItIsSaid(t *testing.T) {
+func TestRepeatedDeployedCallsCountOnce(t *testing.T) {
 	s := start(t)
 	s.must("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`)
 	for _, now := range []string{"12:00", "12:01", "12:02", "12:03"} {
@@ -259,9 +259,9 @@ func TestADeploymentIsDeployedOnceHoweverOftenItIsSaid(t *testing.T) {
 	})
 }
 
-func TestStandaloneDeploymentsOfOneIDAtOnceCreateOne(t *testing.T) {
+func TestConcurrentSingleCallsCreateOneDeployment(t *testing.T) {
 	s := start(t)
-	statuses := s.together(20, func(int) answer {
+	statuses := s.concurrently(20, func(int) answer {
 		return s.send("POST /deployments/1/deployed", `{"create_if_not_exists": true, "project_id": "shop", "first_commit_at": "@10:00"}`)
 	})
 	if fmt.Sprint(statuses) != "map[200:19 201:1]" || len(s.events()) != 2 {
@@ -269,8 +269,8 @@ func TestStandaloneDeploymentsOfOneIDAtOnceCreateOne(t *testing.T) {
 	}
 }
 
-// together sends from many clients at once and counts the statuses.
-func (s *service) together(n int, send func(i int) answer) map[int]int {
+// concurrently sends from n clients at once and counts the statuses.
+func (s *service) concurrently(n int, send func(i int) answer) map[int]int {
 	answers := make([]answer, n)
 	var clients sync.WaitGroup
 	for i := range n {

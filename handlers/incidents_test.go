@@ -32,7 +32,7 @@ func TestIncidents(t *testing.T) {
 				"incident_finished shop/production/INC-7 at 12:00:00",
 				"incident_started shop/production/INC-8 at 10:40:00",
 			},
-			metrics: []string{ // it fails once, however many incidents it causes
+			metrics: []string{ // it fails once, regardless of the number of incidents
 				"change_failure_count shop/production 1",
 				"deployment_duration shop/production 1 1800",
 				"deployment_frequency shop/production 1",
@@ -46,7 +46,7 @@ func TestIncidents(t *testing.T) {
 			},
 		},
 		{
-			name: "incidents without a name of their own",
+			name: "incidents without an id",
 			steps: []step{
 				{request: "POST /incidents", body: `{"project_id": "shop", "started_at": "@10:00"}`,
 					want: "201 shop/production/incident_shop_1 started 10:00"},
@@ -82,7 +82,7 @@ func TestIncidents(t *testing.T) {
 			},
 		},
 		{
-			name: "an incident that is over when it is told",
+			name: "an incident that is over when it is reported",
 			steps: []step{
 				{request: "POST /incidents", body: `{"id": "1", "project_id": "shop", "started_at": "@09:00", "restored_at": "@09:30", "finished_at": "@10:00"}`,
 					want: "201 shop/production/1 started 09:00 restored 09:30 finished 10:00"},
@@ -135,7 +135,7 @@ func TestIncidents(t *testing.T) {
 			},
 		},
 		{
-			name: "what is recorded of an incident is not contradicted",
+			name: "conflicting values are rejected",
 			steps: []step{
 				{request: "POST /incidents", body: `{"id": "1", "project_id": "shop", "started_at": "@10:00"}`,
 					want: "201 shop/production/1 started 10:00"},
@@ -166,7 +166,7 @@ func TestIncidents(t *testing.T) {
 			},
 		},
 		{
-			name: "three incidents have one id",
+			name: "three incidents share an id",
 			steps: []step{
 				{request: "POST /incidents", body: `{"id": "1", "project_id": "shop", "environment": "staging"}`,
 					want: "201 shop/staging/1 started 12:00"},
@@ -208,7 +208,7 @@ func TestIncidents(t *testing.T) {
 	})
 }
 
-func TestAnIncidentIsFilledInBitByBit(t *testing.T) {
+func TestIncidentIsCompletedByLaterCalls(t *testing.T) {
 	s := start(t)
 	s.must("POST /deployments/1/deployed", deployed)
 	for _, step := range []step{
@@ -234,7 +234,7 @@ func TestAnIncidentIsFilledInBitByBit(t *testing.T) {
 	})
 }
 
-func TestRetriesAtOnceOfAnIncidentWithoutANameMakeOne(t *testing.T) {
+func TestConcurrentRetriesWithoutAnIDCreateOneIncident(t *testing.T) {
 	for name, send := range map[string]func(s *service) answer{
 		"Idempotency-Key": func(s *service) answer {
 			return s.send("POST /incidents", `{"project_id": "shop"}`, "Idempotency-Key: a")
@@ -244,17 +244,17 @@ func TestRetriesAtOnceOfAnIncidentWithoutANameMakeOne(t *testing.T) {
 		},
 	} {
 		s := start(t)
-		statuses := s.together(20, func(int) answer { return send(s) })
+		statuses := s.concurrently(20, func(int) answer { return send(s) })
 		if fmt.Sprint(statuses) != "map[200:19 201:1]" || len(s.events()) != 1 {
 			t.Errorf("%s: statuses %v, events %q", name, statuses, s.events())
 		}
 	}
 }
 
-func TestEveryIncidentWithoutANameGetsOneOfItsOwn(t *testing.T) {
+func TestIncidentsWithoutAnIDGetDistinctIDs(t *testing.T) {
 	s := start(t)
 	s.must("POST /incidents", `{"project_id": "shop", "id": "incident_shop_3"}`)
-	statuses := s.together(20, func(i int) answer {
+	statuses := s.concurrently(20, func(i int) answer {
 		return s.send("POST /incidents", `{"project_id": "shop"}`, fmt.Sprint("Idempotency-Key: ", i))
 	})
 	if fmt.Sprint(statuses) != "map[201:20]" {

@@ -20,6 +20,7 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/exporter"
 	"github.com/em-metrics/em-metrics/handlers"
+	"github.com/em-metrics/em-metrics/handlers/catalog"
 )
 
 const serveHelp = `Runs the service. Its settings come from the environment: see "em-metrics help".
@@ -74,7 +75,7 @@ type service struct {
 	config   config
 	logger   *slog.Logger
 	store    *db.Store
-	teams    *handlers.Teams
+	teams    *catalog.Catalog
 	exporter *exporter.Exporter
 	listener net.Listener
 	server   *http.Server
@@ -89,7 +90,7 @@ func newService(ctx context.Context, c config, logger *slog.Logger) (s *service,
 			err = errors.Join(err, s.close(ctx))
 		}
 	}()
-	if s.teams, err = handlers.LoadTeams(c.Teams); err != nil {
+	if s.teams, err = catalog.Load(c.Teams); err != nil {
 		return s, fmt.Errorf("CONFIG: %w", err)
 	}
 	address := net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
@@ -112,7 +113,7 @@ func newService(ctx context.Context, c config, logger *slog.Logger) (s *service,
 		return s, err
 	}
 	api, err := handlers.New(handlers.Options{
-		Store: s.store, Metrics: s.exporter.Handler(), Meter: s.exporter.Meter(), Teams: s.teams,
+		Store: s.store, Metrics: s.exporter.Handler(), Meter: s.exporter.Meter(), Catalog: s.teams,
 		Auth: c.auth(), Environment: c.Environment, Build: build, Logger: logger,
 	})
 	if err != nil {
