@@ -31,11 +31,12 @@ type Options struct {
 // several processes may have the same file open.
 type Store struct {
 	path      string
-	opened    fs.FileInfo // the file as it was when it was opened
+	opened    fs.FileInfo   // the file as it was when it was opened
+	busy      time.Duration // how long a write waits for another process
 	now       func() time.Time
 	writer    *writer
 	writePool *sql.DB
-	readers   *sql.DB
+	readers   *readers
 }
 
 // Open opens the database file, creates it if there is none, checks that it is
@@ -56,7 +57,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := chooseLocksAndSyncs(); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	s := &Store{path: path, now: o.Now}
+	s := &Store{path: path, busy: o.BusyTimeout, now: o.Now}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open store %s: %w", path, err), s.closePools())
@@ -65,7 +66,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := s.openWriter(ctx, o.BusyTimeout); err != nil {
 		return nil, err
 	}
-	if err := s.openReaders(o.BusyTimeout); err != nil {
+	if s.readers, err = openReaders(ctx, path, s.busy); err != nil {
 		return nil, err
 	}
 	s.writer = newWriter(s)
@@ -118,21 +119,6 @@ func check(ctx context.Context, pool *sql.DB) error {
 	return nil
 }
 
-func (s *Store) openReaders(busy time.Duration) error {
-	pool, err := sql.Open("sqlite", dataSource(s.path, url.Values{
-		"mode":    {"ro"},
-		"_pragma": {fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), "query_only(1)"},
-	}))
-	if err != nil {
-		return err
-	}
-	// Two readers cost the writer least (measured on two cores).
-	pool.SetMaxOpenConns(2)
-	pool.SetMaxIdleConns(2)
-	s.readers = pool
-	return nil
-}
-
 func dataSource(path string, query url.Values) string {
 	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
 	return file.String()
@@ -149,13 +135,11 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closePools() error {
-	var errs []error
-	for _, pool := range []*sql.DB{s.readers, s.writePool} {
-		if pool != nil {
-			errs = append(errs, pool.Close())
-		}
+	err := s.readers.close()
+	if s.writePool != nil {
+		err = errors.Join(err, s.writePool.Close())
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // Path returns the absolute path of the database file.

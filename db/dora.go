@@ -137,7 +137,7 @@ func (s *Store) Dora(ctx context.Context, q DoraQuery) ([]DoraGroup, error) {
 		sheets = append(sheets, series)
 	}
 	c := newComputation(q.Location, sheets...)
-	if err := c.read(ctx, s.readers, q); err != nil {
+	if err := c.read(ctx, s.readers.figures, q); err != nil {
 		return nil, err
 	}
 	if q.GroupBy == (GroupBy{}) { // there even when it is empty

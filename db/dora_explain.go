@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -127,23 +126,13 @@ func (m Metric) ofIncidents() (explanation[Incident], bool) {
 	return e, true
 }
 
-func (f DoraFilter) conditions(c *conditions) {
-	c.equal("project_id", f.Project)
-	c.equal("team_id", f.Team)
-	c.equal("environment", f.Environment)
-}
-
 func (s *Store) explainDeployments(ctx context.Context, e explanation[Deployment], q DoraQuery, page Page) ([]Evidence, *Cursor, error) {
 	where := conditions{}
 	where.add(e.where+" AND "+e.at+" >= ? AND "+e.at+" < ?", millis(q.From), millis(q.To))
-	q.DoraFilter.conditions(&where)
+	where.labels(q.Project, q.Team, q.Environment)
 	where.after(e.at, page.After)
-	query, args := where.list("SELECT "+deploymentColumns+" FROM deployments", e.at, page)
-	rows, err := s.readers.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, nil, err
-	}
-	found, err := collect(rows, scanDeployment)
+	statement, args := where.list("SELECT "+deploymentColumns+" FROM deployments", e.at, page)
+	found, err := query(ctx, s.readers.figures, scanDeployment, statement, args...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -168,14 +157,10 @@ func (s *Store) explainIncidents(ctx context.Context, e explanation[Incident], o
 	} else {
 		where.add(e.where+" AND "+e.at+" >= ? AND "+e.at+" < ?", millis(q.From), millis(q.To))
 	}
-	q.DoraFilter.conditions(&where)
+	where.labels(q.Project, q.Team, q.Environment)
 	where.after(e.at, page.After)
-	query, args := where.list("SELECT "+incidentColumns+" FROM incidents", e.at, page)
-	rows, err := s.readers.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, nil, err
-	}
-	found, err := collect(rows, scanIncident)
+	statement, args := where.list("SELECT "+incidentColumns+" FROM incidents", e.at, page)
+	found, err := query(ctx, s.readers.figures, scanIncident, statement, args...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -196,18 +181,11 @@ func (s *Store) explainIncidents(ctx context.Context, e explanation[Incident], o
 // IncidentsOf lists the ids of the incidents that are linked to a deployment, in
 // the order in which they started.
 func (s *Store) IncidentsOf(ctx context.Context, deployment Key) ([]string, error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT id FROM incidents
+	ids, err := query(ctx, s.readers.lists, scanText, `SELECT id FROM incidents
 		WHERE deployment_id = ? AND project_id = ? AND environment = ? ORDER BY started_at, row`,
 		deployment.ID, deployment.Project, deployment.Environment)
 	if err != nil {
-		return nil, fmt.Errorf("find the incidents of a deployment: %w", storeError(err))
-	}
-	ids, err := collect(rows, func(rows *sql.Rows) (id string, err error) {
-		err = rows.Scan(&id)
-		return id, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find the incidents of a deployment: %w", storeError(err))
+		return nil, fmt.Errorf("find the incidents of a deployment: %w", err)
 	}
 	return ids, nil
 }

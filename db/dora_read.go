@@ -61,8 +61,13 @@ func (c *computation) tooLarge() error {
 }
 
 // read feeds the sheets from one snapshot of the store.
-func (c *computation) read(ctx context.Context, pool *sql.DB, q DoraQuery) (err error) {
-	tx, err := pool.BeginTx(ctx, nil)
+func (c *computation) read(ctx context.Context, l *lane, q DoraQuery) (err error) {
+	leave, err := l.enter(ctx)
+	if err != nil {
+		return fmt.Errorf("begin reading figures: %w", err)
+	}
+	defer leave()
+	tx, err := l.pool.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin reading figures: %w", storeError(err))
 	}

@@ -49,7 +49,7 @@ func (s *Store) DoraWindows(ctx context.Context, lengths []time.Duration) ([]Dor
 			sheets = append(sheets, newSheet(scope.by, []int64{millis(end.Add(-length)), millis(end)}))
 		}
 	}
-	if err := newComputation(time.UTC, sheets...).read(ctx, s.readers, DoraQuery{From: begin, To: end}); err != nil {
+	if err := newComputation(time.UTC, sheets...).read(ctx, s.readers.scrapes, DoraQuery{From: begin, To: end}); err != nil {
 		return nil, err
 	}
 	var windows []DoraWindow
