@@ -1,4 +1,4 @@
-package main
+package legacy
 
 import (
 	"fmt"
@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// How a date was written, if not as an API would write it.
+// The remarks on a date that is not in a form of the API.
 const (
-	inMilliseconds = "was a number of milliseconds since 1970"
-	inSeconds      = "was a number of seconds since 1970"
-	withoutZone    = "had no time zone and was read as UTC"
+	inMilliseconds  = "was a number of milliseconds since 1970"
+	inSeconds       = "was a number of seconds since 1970"
+	withoutTimeZone = "had no time zone and was read as UTC"
 )
 
-// legacyLayouts are the forms of a date with a time zone that clients of the
-// older service can have sent: it stored any that JavaScript reads.
-var legacyLayouts = [...]string{
+// layouts are the formats with a time zone in which clients of the older service
+// may have sent a date: it stored any that JavaScript reads.
+var layouts = [...]string{
 	time.RFC3339,
 	"2006-01-02T15:04:05Z0700",
 	"2006-01-02T15:04Z07:00",
@@ -31,32 +31,39 @@ var legacyLayouts = [...]string{
 	time.DateOnly,
 }
 
-// legacyLocalLayouts have no time zone. SQLite itself writes the first, in UTC.
-var legacyLocalLayouts = [...]string{
+// localLayouts are the formats without a time zone. SQLite itself writes the
+// first, in UTC.
+var localLayouts = [...]string{
 	time.DateTime,
 	"2006-01-02T15:04:05",
 	"2006-01-02T15:04",
 	"2006-01-02 15:04",
 }
 
-// legacyDate reads a date as the older service stored it. The remark says how
-// it was written if that had to be guessed.
-func legacyDate(text string) (at time.Time, remark string, err error) {
+// parseDate reads a date as the older service stored it. Empty text is the zero
+// time. The remark explains how a date was read whose form is ambiguous.
+func parseDate(text string) (at time.Time, remark string, err error) {
 	text, _, _ = strings.Cut(strings.TrimSpace(text), " (") // JavaScript adds the name of the zone
-	if number, failure := strconv.ParseFloat(text, 64); failure == nil {
-		at, remark, err = legacyNumber(number)
+	if text == "" {
+		return time.Time{}, "", nil
+	}
+	if number, parseErr := strconv.ParseFloat(text, 64); parseErr == nil {
+		at, remark, err = parseNumber(number)
 	} else {
-		at, remark, err = legacyWords(text)
+		at, remark, err = parseText(text)
 	}
 	if err == nil && at.Before(time.Unix(0, 0)) {
 		err = fmt.Errorf("%q is before 1970", text)
 	}
-	return at.UTC(), remark, err
+	if err != nil {
+		return time.Time{}, "", err
+	}
+	return at.UTC(), remark, nil
 }
 
-// legacyNumber tells seconds from milliseconds by their size: both ranges
+// parseNumber distinguishes seconds and milliseconds by their size: both ranges
 // begin in 1973.
-func legacyNumber(number float64) (time.Time, string, error) {
+func parseNumber(number float64) (time.Time, string, error) {
 	switch {
 	case number >= 1e8 && number < 1e11:
 		return time.UnixMilli(int64(math.Round(number * 1000))), inSeconds, nil
@@ -66,15 +73,15 @@ func legacyNumber(number float64) (time.Time, string, error) {
 	return time.Time{}, "", fmt.Errorf("%v is not a date", number)
 }
 
-func legacyWords(text string) (time.Time, string, error) {
-	for _, layout := range legacyLayouts {
+func parseText(text string) (time.Time, string, error) {
+	for _, layout := range layouts {
 		if at, err := time.Parse(layout, text); err == nil {
 			return at, "", nil
 		}
 	}
-	for _, layout := range legacyLocalLayouts {
+	for _, layout := range localLayouts {
 		if at, err := time.Parse(layout, text); err == nil {
-			return at, withoutZone, nil
+			return at, withoutTimeZone, nil
 		}
 	}
 	return time.Time{}, "", fmt.Errorf("%.60q is not a date", text)

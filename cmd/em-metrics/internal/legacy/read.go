@@ -1,4 +1,6 @@
-package main
+// Package legacy turns the database of the older Node service into requests to
+// em-metrics.
+package legacy
 
 import (
 	"context"
@@ -8,127 +10,135 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+
+	_ "modernc.org/sqlite" // the driver of the older service's files
 )
 
-// legacyDeployment is a row of the older service: texts as its clients sent
-// them, empty where there is none.
-type legacyDeployment struct {
-	id, project, firstCommitAt, deployStartAt, deployedAt string
+// Database is the content of the older service's database.
+type Database struct {
+	Deployments []Deployment
+	Incidents   []Incident
+	// Others are the tables that have no counterpart in em-metrics.
+	Others []Table
 }
 
-// legacyIncident is a row of the older service.
-type legacyIncident struct {
-	id, project, deployment, startedAt, restoredAt, finishedAt, team string
+// Deployment is a row of the older service: text as its clients sent it, empty
+// where there is none.
+type Deployment struct {
+	ID, Project, FirstCommitAt, DeployStartAt, DeployedAt string
 }
 
-// legacyStore is what the database of the older service holds.
-type legacyStore struct {
-	deployments []legacyDeployment
-	incidents   []legacyIncident
-	others      []legacyTable
+// Incident is a row of the older service: text as its clients sent it, empty
+// where there is none.
+type Incident struct {
+	ID, Project, Deployment, StartedAt, RestoredAt, FinishedAt, Team string
 }
 
-// legacyTable is a table of which em-metrics has no counterpart.
-type legacyTable struct {
-	name string
-	rows int
+// Table is a table that is not read and its number of rows, which is not zero.
+type Table struct {
+	Name string
+	Rows int
 }
 
-// readLegacy reads the whole database in one transaction. It opens the file
-// for reading only.
-func readLegacy(ctx context.Context, path string) (s legacyStore, err error) {
+// Read reads the whole database at path in one transaction. It opens the file
+// read-only.
+func Read(ctx context.Context, path string) (d Database, err error) {
 	if info, err := os.Stat(path); err != nil {
-		return s, fmt.Errorf("open the database of the older service: %w", err)
+		return d, fmt.Errorf("open the database of the older service: %w", err)
 	} else if info.IsDir() {
-		return s, fmt.Errorf("open the database of the older service: %s is a folder", path)
+		return d, fmt.Errorf("open the database of the older service: %s is a directory", path)
 	}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("read %s: %w", path, err)
 		}
 	}()
-	if path, err = filepath.Abs(path); err != nil {
-		return s, err
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return d, err
 	}
 	query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)", "query_only(1)"}}
-	source := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
+	source := url.URL{Scheme: "file", Opaque: (&url.URL{Path: absolute}).EscapedPath(), RawQuery: query.Encode()}
 	pool, err := sql.Open("sqlite", source.String())
 	if err != nil {
-		return s, err
+		return d, err
 	}
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	tx, err := pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return s, err
+		return d, err
 	}
 	defer func() { err = errors.Join(err, tx.Rollback()) }()
-	return s, s.read(ctx, tx)
+	return d, d.read(ctx, tx)
 }
 
-func (s *legacyStore) read(ctx context.Context, tx *sql.Tx) error {
-	if err := checkLegacy(ctx, tx); err != nil {
+// The columns that every version of the older service had.
+var (
+	deploymentColumns = [...]string{"id", "project_id", "first_commit_at", "deploy_start_at", "deployed_at"}
+	incidentColumns   = [...]string{"id", "project_id", "deployment_id", "started_at", "restored_at", "finished_at"}
+)
+
+func (d *Database) read(ctx context.Context, tx *sql.Tx) error {
+	if err := checkSchema(ctx, tx); err != nil {
 		return err
 	}
-	err := legacyRows(ctx, tx, "deployments", []string{"id", "project_id", "first_commit_at", "deploy_start_at", "deployed_at"},
-		func(v []string) {
-			s.deployments = append(s.deployments, legacyDeployment{v[0], v[1], v[2], v[3], v[4]})
-		})
+	err := readRows(ctx, tx, "deployments", deploymentColumns[:], func(v []string) {
+		d.Deployments = append(d.Deployments, Deployment{v[0], v[1], v[2], v[3], v[4]})
+	})
 	if err != nil {
 		return err
 	}
-	columns := []string{"id", "project_id", "deployment_id", "started_at", "restored_at", "finished_at"}
-	hasTeam, err := legacyHas(ctx, tx, "incidents", "team_id") // its later versions
+	columns := incidentColumns[:]
+	hasTeam, err := hasColumn(ctx, tx, "incidents", "team_id") // since a later version
 	if err != nil {
 		return err
 	}
 	if hasTeam {
 		columns = append(columns, "team_id")
 	}
-	err = legacyRows(ctx, tx, "incidents", columns, func(v []string) {
+	err = readRows(ctx, tx, "incidents", columns, func(v []string) {
 		v = append(v, "")
-		s.incidents = append(s.incidents, legacyIncident{v[0], v[1], v[2], v[3], v[4], v[5], v[6]})
+		d.Incidents = append(d.Incidents, Incident{v[0], v[1], v[2], v[3], v[4], v[5], v[6]})
 	})
 	if err != nil {
 		return err
 	}
-	return s.countOthers(ctx, tx)
+	return d.countOthers(ctx, tx)
 }
 
-// checkLegacy tells a database of the older service from others by its
-// columns.
-func checkLegacy(ctx context.Context, tx *sql.Tx) error {
+// checkSchema returns an error unless the tables are those of the older service.
+func checkSchema(ctx context.Context, tx *sql.Tx) error {
 	for table, columns := range map[string][]string{
-		"deployments": {"id", "project_id", "first_commit_at", "deploy_start_at", "deployed_at"},
-		"incidents":   {"id", "project_id", "deployment_id", "started_at", "restored_at", "finished_at"},
+		"deployments": deploymentColumns[:], "incidents": incidentColumns[:],
 	} {
 		for _, column := range columns {
-			has, err := legacyHas(ctx, tx, table, column)
+			has, err := hasColumn(ctx, tx, table, column)
 			if err != nil {
 				return err
 			}
 			if !has {
-				return fmt.Errorf("it is not a database of the older service: it has no column %s.%s", table, column)
+				return fmt.Errorf("not a database of the older service: column %s.%s is missing", table, column)
 			}
 		}
 	}
-	ours, err := legacyHas(ctx, tx, "events", "occurred_at")
+	ours, err := hasColumn(ctx, tx, "events", "occurred_at")
 	if err == nil && ours {
-		err = errors.New("it is a database of this em-metrics: name it in SQLITE_DB, there is nothing to migrate")
+		err = errors.New("already a database of this em-metrics: set SQLITE_DB to it instead of migrating it")
 	}
 	return err
 }
 
-func legacyHas(ctx context.Context, tx *sql.Tx, table, column string) (has bool, err error) {
+func hasColumn(ctx context.Context, tx *sql.Tx, table, column string) (has bool, err error) {
 	err = tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?) WHERE name = ?)", table, column).Scan(&has)
 	if err != nil {
-		return false, fmt.Errorf("look at its tables: %w", err)
+		return false, fmt.Errorf("list the columns of %s: %w", table, err)
 	}
 	return has, nil
 }
 
-// legacyRows reads columns of a table as texts, in the order in which the rows
-// were written. The names are constants of this file.
-func legacyRows(ctx context.Context, tx *sql.Tx, table string, columns []string, each func([]string)) (err error) {
+// readRows reads columns of a table as text, in the order in which the rows were
+// written. The names are constants of this file.
+func readRows(ctx context.Context, tx *sql.Tx, table string, columns []string, each func([]string)) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("table %s: %w", table, err)
@@ -138,19 +148,19 @@ func legacyRows(ctx context.Context, tx *sql.Tx, table string, columns []string,
 	for _, c := range columns {
 		query += "coalesce(CAST(" + c + " AS TEXT), ''), "
 	}
-	rows, err := tx.QueryContext(ctx, query+"rowid FROM "+table+" ORDER BY rowid") //nolint:gosec // names, no values
+	rows, err := tx.QueryContext(ctx, query+"rowid FROM "+table+" ORDER BY rowid") //nolint:gosec // names, not values
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	var number int64
+	var rowID int64
 	for rows.Next() {
 		values := make([]string, len(columns))
-		into := make([]any, 0, len(columns)+1)
+		targets := make([]any, 0, len(columns)+1)
 		for i := range values {
-			into = append(into, &values[i])
+			targets = append(targets, &values[i])
 		}
-		if err := rows.Scan(append(into, &number)...); err != nil {
+		if err := rows.Scan(append(targets, &rowID)...); err != nil {
 			return err
 		}
 		each(values)
@@ -158,21 +168,21 @@ func legacyRows(ctx context.Context, tx *sql.Tx, table string, columns []string,
 	return rows.Err()
 }
 
-func (s *legacyStore) countOthers(ctx context.Context, tx *sql.Tx) error {
+func (d *Database) countOthers(ctx context.Context, tx *sql.Tx) error {
 	for _, table := range []string{"tickets", "pull_requests"} {
-		has, err := legacyHas(ctx, tx, table, "id")
+		has, err := hasColumn(ctx, tx, table, "id")
 		if err != nil {
 			return err
 		}
 		if !has {
 			continue
 		}
-		t := legacyTable{name: table}
-		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+table).Scan(&t.rows); err != nil {
+		t := Table{Name: table}
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+table).Scan(&t.Rows); err != nil {
 			return fmt.Errorf("table %s: %w", table, err)
 		}
-		if t.rows > 0 {
-			s.others = append(s.others, t)
+		if t.Rows > 0 {
+			d.Others = append(d.Others, t)
 		}
 	}
 	return nil
