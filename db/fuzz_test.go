@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/em-metrics/em-metrics/db/dbtest"
 )
 
 // bytesPerCommand is how many bytes of fuzzed input make one command.
@@ -26,10 +28,9 @@ func FuzzDo(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
-		now := &testClock{}
-		now.set(clock("12:00"))
-		s := openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: now.now})
-		m := &model{now: now.now().UTC()}
+		now := dbtest.NewClock(dbtest.At("12:00"))
+		s := openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: now.Now})
+		m := &model{now: now.Now()}
 		for len(input) >= bytesPerCommand {
 			command := commandOf(input[:bytesPerCommand])
 			input = input[bytesPerCommand:]
