@@ -21,6 +21,8 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
 // alloy is config.alloy, as far as its pipeline goes.
@@ -104,17 +106,17 @@ func TestAlloyPipeline(t *testing.T) {
 	t.Parallel()
 	written := startPrometheus(t, "", "--web.enable-remote-write-receiver")
 	address := startPipeline(t, readAlloy(t), "http://"+written.address+"/api/v1/write")
-	s := startService(t, "EM_METRICS_SERIES_HOLD=3s", "OTEL_METRIC_EXPORT_INTERVAL=1000", "OTEL_COLLECTOR_URL=http://"+address)
+	s := programtest.StartService(t, "EM_METRICS_SERIES_HOLD=3s", "OTEL_METRIC_EXPORT_INTERVAL=1000", "OTEL_COLLECTOR_URL=http://"+address)
 	scraped := startPrometheus(t, scrapeConfig(s))
 	for n := range 4 {
-		s.deploy("shop", n)
+		s.Deploy("shop", n)
 	}
-	s.deploy("a/b ünïcode \"quoted\"", 1)
-	s.post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
-	s.post("/incidents/i1/finished", "")
+	s.Deploy("a/b ünïcode \"quoted\"", 1)
+	s.Post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
+	s.Post("/incidents/i1/finished", "")
 	scraped.waitFor(`time_to_restore_seconds_count{project_id="shop"}`, 1)
 	written.waitFor(`time_to_restore_seconds_count{project_id="shop"}`, 1)
-	eventually(t, 60*time.Second, func() error { return same(scraped, written) })
+	programtest.Eventually(t, 60*time.Second, func() error { return same(scraped, written) })
 
 	// The target is known by the same labels, and its resource by target_info.
 	host, err := os.Hostname()
@@ -178,7 +180,7 @@ func runCollector(t *testing.T, config string) {
 			t.Error(err)
 		}
 	})
-	eventually(t, 30*time.Second, func() error {
+	programtest.Eventually(t, 30*time.Second, func() error {
 		if state := one.GetState(); state != otelcol.StateRunning {
 			return fmt.Errorf("the collector is %s", state)
 		}

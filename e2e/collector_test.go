@@ -20,6 +20,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
 // collector is the OTLP receiver of the OpenTelemetry Collector. It keeps the
@@ -122,8 +124,8 @@ func labels(attributes pcommon.Map) string {
 }
 
 // agrees compares the totals received with those the service shows.
-func (c *collector) agrees(s *service) error {
-	shown := s.metrics()
+func (c *collector) agrees(s *programtest.Service) error {
+	shown := s.Metrics()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	compared := 0
@@ -148,31 +150,31 @@ func TestCollectorReceivesTheTotals(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			c := newCollector(t, protocol)
-			s := startService(t, "EM_METRICS_SERIES_HOLD=0", "OTEL_METRIC_EXPORT_INTERVAL=500",
+			s := programtest.StartService(t, "EM_METRICS_SERIES_HOLD=0", "OTEL_METRIC_EXPORT_INTERVAL=500",
 				"OTEL_COLLECTOR_URL="+scheme+c.address)
 
 			// Nobody listens yet: requests are answered all the same.
 			for n := range 5 {
-				s.deploy("shop", n)
+				s.Deploy("shop", n)
 			}
-			s.post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
-			s.post("/incidents/i1/restored", "")
-			eventually(t, 30*time.Second, func() error {
-				if s.metrics()["em_metrics_push_failures_total{}"] == 0 {
+			s.Post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
+			s.Post("/incidents/i1/restored", "")
+			programtest.Eventually(t, 30*time.Second, func() error {
+				if s.Metrics()["em_metrics_push_failures_total{}"] == 0 {
 					return errors.New("no push has failed yet")
 				}
 				return nil
 			})
 
 			c.start()
-			eventually(t, 60*time.Second, func() error { return c.agrees(s) })
+			programtest.Eventually(t, 60*time.Second, func() error { return c.agrees(s) })
 
 			c.stop()
-			s.deploy("shop", 100)
-			s.killAndRestart()
-			s.deploy("shop", 101)
+			s.Deploy("shop", 100)
+			s.KillAndStart()
+			s.Deploy("shop", 101)
 			c.start()
-			eventually(t, 60*time.Second, func() error { return c.agrees(s) })
+			programtest.Eventually(t, 60*time.Second, func() error { return c.agrees(s) })
 		})
 	}
 }
@@ -185,13 +187,12 @@ func TestStopEndsInTimeWhileTheCollectorHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() })
-	s := startService(t, "OTEL_METRIC_EXPORT_INTERVAL=500", "EM_METRICS_SHUTDOWN_TIMEOUT=4s",
+	s := programtest.StartService(t, "OTEL_METRIC_EXPORT_INTERVAL=500", "EM_METRICS_SHUTDOWN_TIMEOUT=4s",
 		"OTEL_COLLECTOR_URL=http://"+listener.Addr().String())
-	s.deploy("shop", 1)
+	s.Deploy("shop", 1)
 	start := time.Now()
-	s.process.stop(syscall.SIGTERM)
-	if s.process.err != nil {
-		t.Errorf("the service ended with %v, want exit code 0", s.process.err)
+	if err := s.Stop(syscall.SIGTERM); err != nil {
+		t.Errorf("the service ended with %v, want exit code 0", err)
 	}
 	// The limit and a little for a slow machine.
 	if took := time.Since(start); took > 8*time.Second {

@@ -5,18 +5,20 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
 // paths are the two ways from the service into a Prometheus.
-func paths() map[string]func(*testing.T) (*service, *server) {
-	return map[string]func(*testing.T) (*service, *server){
-		"scraped": func(t *testing.T) (*service, *server) {
-			s := startService(t, "EM_METRICS_SERIES_HOLD=3s")
+func paths() map[string]func(*testing.T) (*programtest.Service, *server) {
+	return map[string]func(*testing.T) (*programtest.Service, *server){
+		"scraped": func(t *testing.T) (*programtest.Service, *server) {
+			s := programtest.StartService(t, "EM_METRICS_SERIES_HOLD=3s")
 			return s, startPrometheus(t, scrapeConfig(s))
 		},
-		"pushed": func(t *testing.T) (*service, *server) {
+		"pushed": func(t *testing.T) (*programtest.Service, *server) {
 			p := startPrometheus(t, "", "--web.enable-otlp-receiver")
-			return startService(t, pushTo(p)...), p
+			return programtest.StartService(t, pushTo(p)...), p
 		},
 	}
 }
@@ -37,11 +39,11 @@ func TestFirstEventsOfAProjectAreCounted(t *testing.T) {
 			t.Parallel()
 			s, p := start(t)
 			p.waitFor("em_metrics_build_info * 0", 0) // Prometheus hears of the service
-			s.deploy("shop", 1)
-			s.post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
+			s.Deploy("shop", 1)
+			s.Post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
 
 			const labels = `{environment="NO_ENV", project_id="shop"}`
-			values := s.metrics()
+			values := s.Metrics()
 			for _, series := range []string{
 				"deployment_started_total", "deployment_frequency_total", "incident_count_total",
 				"change_failure_count_total", "lead_time_for_changes_seconds_count", "time_to_detect_seconds_count",
@@ -63,22 +65,22 @@ func TestRestartChangesNoFigure(t *testing.T) {
 			t.Parallel()
 			s, p := start(t)
 			for n := range 5 {
-				s.deploy("shop", n)
+				s.Deploy("shop", n)
 			}
 			p.waitFor(`deployment_frequency_total{project_id="shop"}`, 5)
 
 			before := time.Now()
-			s.killAndRestart()
+			s.KillAndStart()
 			for n := range 3 {
-				s.deploy("shop", 100+n)
+				s.Deploy("shop", 100+n)
 			}
-			s.deploy("newcomer", 1)
+			s.Deploy("newcomer", 1)
 			p.waitFor(`deployment_frequency_total{project_id="shop"}`, 8)
 			p.waitFor(`deployment_frequency_total{project_id="newcomer"}`, 1)
 
 			// increase() extrapolates to the edges of its range, so the range is
 			// long against the second between two samples.
-			eventually(t, time.Minute, func() error {
+			programtest.Eventually(t, time.Minute, func() error {
 				if time.Since(before) < 20*time.Second {
 					return fmt.Errorf("only %s have passed since the restart", time.Since(before))
 				}
@@ -108,18 +110,18 @@ func TestRestartChangesNoFigure(t *testing.T) {
 func TestBothPathsShowTheSameSeries(t *testing.T) {
 	t.Parallel()
 	pushed := startPrometheus(t, "", "--web.enable-otlp-receiver")
-	s := startService(t, pushTo(pushed)...)
+	s := programtest.StartService(t, pushTo(pushed)...)
 	scraped := startPrometheus(t, scrapeConfig(s))
 	for n := range 4 {
-		s.deploy("shop", n)
+		s.Deploy("shop", n)
 	}
-	s.deploy("a/b ünïcode \"quoted\"", 1)
-	s.post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
-	s.post("/incidents/i1/finished", "")
+	s.Deploy("a/b ünïcode \"quoted\"", 1)
+	s.Post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
+	s.Post("/incidents/i1/finished", "")
 	scraped.waitFor(`time_to_restore_seconds_count{project_id="shop"}`, 1)
 	pushed.waitFor(`time_to_restore_seconds_count{project_id="shop"}`, 1)
 
-	eventually(t, 30*time.Second, func() error { return same(scraped, pushed) })
+	programtest.Eventually(t, 30*time.Second, func() error { return same(scraped, pushed) })
 }
 
 // changing are the figures that move from one moment to the next.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,13 +13,15 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
 // watched is em-metrics with the history of releases, and a Prometheus with the
 // configuration and the rules of the repository that scrapes it, and one that
 // it pushes to.
 type watched struct {
-	service *service
+	service *programtest.Service
 	entries []entry
 	scraped *server
 	pushed  *server
@@ -32,7 +33,7 @@ func watch(t *testing.T) *watched {
 	history := makeHistory(t, w.entries, time.Now())
 	w.pushed = startPrometheusIn(t, copied(t, history), repositoryConfig(t, "prometheus-otlp.yml", nil),
 		"--web.enable-otlp-receiver", "--storage.tsdb.retention.time=400d")
-	w.service = startService(t, append(pushTo(w.pushed), "CONFIG="+teamsFile(t, w.entries),
+	w.service = programtest.StartService(t, append(pushTo(w.pushed), "CONFIG="+teamsFile(t, w.entries),
 		"DEPLOYMENT_ENVIRONMENT=production", "EM_METRICS_WINDOWS=7d,30d,90d,9000d")...)
 	w.scraped = startPrometheusIn(t, copied(t, history), repositoryConfig(t, "prometheus.yml", w.service),
 		"--storage.tsdb.retention.time=400d")
@@ -49,7 +50,7 @@ func watch(t *testing.T) *watched {
 	w.replay(t, w.entries[recent:])
 	// An incident that stays open, for the alert about it, where no figure is
 	// compared.
-	w.service.post("/incidents", fmt.Sprintf(`{"id": "open", "project_id": %q, "environment": "staging"}`, w.entries[0].Project))
+	w.service.Post("/incidents", fmt.Sprintf(`{"id": "open", "project_id": %q, "environment": "staging"}`, w.entries[0].Project))
 	for _, s := range []*server{w.scraped, w.pushed} {
 		s.waitFor("sum(project:deployment_frequency_total:max)", float64(count(w.entries, "deployment")))
 		s.waitFor(`sum(dora_deployments{scope="all", window="9000d"})`, float64(count(w.entries, "deployment")))
@@ -68,10 +69,8 @@ func count(entries []entry, kind string) (n int) {
 
 func (w *watched) replay(t *testing.T, entries []entry) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), binary, "replay", "-url", "http://"+w.service.address, writeLines(t, entries))
-	command.Env = append(os.Environ(), "EM_METRICS_TOKEN_AUTH="+token)
-	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("replay: %v\n%s", err, output)
+	if stdout, stderr, code := w.service.Run("replay", writeLines(t, entries)); code != 0 {
+		t.Fatalf("replay ended with exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
 
@@ -94,7 +93,7 @@ func teamsFile(t *testing.T, entries []entry) string {
 
 // repositoryConfig is a configuration of the repository, quickened, with the
 // address and the token of the service under test.
-func repositoryConfig(t *testing.T, name string, s *service) string {
+func repositoryConfig(t *testing.T, name string, s *programtest.Service) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("../prometheus", name))
 	if err != nil {
@@ -105,7 +104,7 @@ func repositoryConfig(t *testing.T, name string, s *service) string {
 		t.Fatal(err)
 	}
 	secret := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(secret, []byte(token+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(secret, []byte(programtest.Token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	replace := map[string]string{
@@ -113,7 +112,7 @@ func repositoryConfig(t *testing.T, name string, s *service) string {
 		"rules/*.yml": rules + "/*.yml", `["localhost:9090"]`: "[]",
 	}
 	if s != nil {
-		replace["em-metrics:3000"] = s.address
+		replace["em-metrics:3000"] = s.Address
 		replace["/run/secrets/em_metrics_token"] = secret
 	}
 	config := string(content)

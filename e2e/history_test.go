@@ -73,7 +73,9 @@ func makeHistory(t *testing.T, entries []entry, now time.Time) (data string) {
 	promtool(t, "tsdb", "create-blocks-from", blocks, "rules", "--url=http://"+s.address, "--eval-interval=12h",
 		fmt.Sprintf("--start=%d", times[0].Unix()), fmt.Sprintf("--end=%d", times[len(times)-1].Unix()),
 		"--output-dir="+data, "../prometheus/rules/counters.yml")
-	s.program.stop(syscall.SIGTERM)
+	if err := s.process.Stop(syscall.SIGTERM); err != nil {
+		t.Errorf("Prometheus ended with %v", err)
+	}
 	return data
 }
 

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -15,17 +14,17 @@ import (
 	"github.com/prometheus/client_golang/api"
 	prometheus "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
 // server is a running Prometheus.
 type server struct {
 	t       *testing.T
-	program *program
+	process *programtest.Process
 	api     prometheus.API
 	address string
 }
-
-var prometheusListening = regexp.MustCompile(`msg="Listening on".* address=(127\.0\.0\.1:\d+)`)
 
 // startPrometheus starts a real Prometheus, which must be on the path.
 func startPrometheus(t *testing.T, config string, args ...string) *server {
@@ -45,11 +44,11 @@ func startPrometheusIn(t *testing.T, dir, config string, args ...string) *server
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	program := startProgram(t, path, append([]string{
+	process := programtest.Start(t, path, append([]string{
 		"--config.file=" + file, "--storage.tsdb.path=" + filepath.Join(dir, "data"),
 		"--web.listen-address=127.0.0.1:0",
 	}, args...), os.Environ())
-	s := &server{t: t, program: program, address: program.waitFor(prometheusListening)}
+	s := &server{t: t, process: process, address: process.WaitFor(`msg="Listening on".* address=(127\.0\.0\.1:\d+)`)}
 	client, err := api.NewClient(api.Config{Address: "http://" + s.address})
 	if err != nil {
 		t.Fatal(err)
@@ -59,14 +58,14 @@ func startPrometheusIn(t *testing.T, dir, config string, args ...string) *server
 }
 
 // scrapeConfig scrapes a service every second.
-func scrapeConfig(s *service) string {
+func scrapeConfig(s *programtest.Service) string {
 	return fmt.Sprintf(`
 scrape_configs:
   - job_name: em-metrics
     scrape_interval: 1s
     authorization: {credentials: %s}
     static_configs: [{targets: [%q]}]
-`, token, s.address)
+`, programtest.Token, s.Address)
 }
 
 // query evaluates an expression now.
@@ -99,7 +98,7 @@ func (s *server) single(expression string) (float64, error) {
 // waitFor waits until an expression has one result, and that value.
 func (s *server) waitFor(expression string, want float64) {
 	s.t.Helper()
-	eventually(s.t, 60*time.Second, func() error {
+	programtest.Eventually(s.t, 60*time.Second, func() error {
 		got, err := s.single(expression)
 		if err == nil && got != want {
 			err = fmt.Errorf("%s is %v, want %v", expression, got, want)
