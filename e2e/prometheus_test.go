@@ -26,19 +26,19 @@ type server struct {
 	address string
 }
 
-// startPrometheus starts a real Prometheus, which must be on the path.
+// startPrometheus starts a real Prometheus, which must be in the PATH.
 func startPrometheus(t *testing.T, config string, args ...string) *server {
 	t.Helper()
 	return startPrometheusIn(t, t.TempDir(), config, args...)
 }
 
-// startPrometheusIn starts one that keeps its data in the folder data of dir,
-// where there may be some.
+// startPrometheusIn starts a Prometheus that keeps its data in dir/data, where data
+// may exist already.
 func startPrometheusIn(t *testing.T, dir, config string, args ...string) *server {
 	t.Helper()
 	path, err := exec.LookPath("prometheus")
 	if err != nil {
-		t.Fatalf("Prometheus 3 is needed: %v (.ci/watch builds it)", err)
+		t.Fatalf("Prometheus 3 is required: %v (.ci/watch builds it)", err)
 	}
 	file := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
@@ -57,7 +57,7 @@ func startPrometheusIn(t *testing.T, dir, config string, args ...string) *server
 	return s
 }
 
-// scrapeConfig scrapes a service every second.
+// scrapeConfig returns a configuration that scrapes a service every second.
 func scrapeConfig(s *programtest.Service) string {
 	return fmt.Sprintf(`
 scrape_configs:
@@ -78,12 +78,12 @@ func (s *server) query(expression string) (model.Vector, error) {
 	}
 	vector, ok := value.(model.Vector)
 	if !ok {
-		return nil, fmt.Errorf("%s is a %s", expression, value.Type())
+		return nil, fmt.Errorf("%s returns a %s, want a vector", expression, value.Type())
 	}
 	return vector, nil
 }
 
-// single evaluates an expression that must have one result.
+// single evaluates an expression that must have exactly one result.
 func (s *server) single(expression string) (float64, error) {
 	vector, err := s.query(expression)
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *server) single(expression string) (float64, error) {
 	return float64(vector[0].Value), nil
 }
 
-// waitFor waits until an expression has one result, and that value.
+// waitFor waits until an expression has exactly one result, with the given value.
 func (s *server) waitFor(expression string, want float64) {
 	s.t.Helper()
 	programtest.Eventually(s.t, 60*time.Second, func() error {
@@ -107,9 +107,9 @@ func (s *server) waitFor(expression string, want float64) {
 	})
 }
 
-// series returns what Prometheus has of the service's own families now, by
-// name and labels without those of the target. The bounds of buckets are
-// spelt alike, because the two paths do not.
+// series returns the current series of the service, by name and labels without
+// those of the target. It normalizes the bounds of buckets, because scraping and
+// pushing format them differently.
 func (s *server) series() (map[string]float64, error) {
 	vector, err := s.query(`{__name__=~"(deployment|lead_time|change_failure|incident|time_to|em_metrics|dora)_.*"}`)
 	if err != nil {
@@ -123,7 +123,7 @@ func (s *server) series() (map[string]float64, error) {
 		if le, ok := labels["le"]; ok {
 			bound, err := strconv.ParseFloat(string(le), 64)
 			if err != nil {
-				return nil, fmt.Errorf("the bound of %s: %w", sample.Metric, err)
+				return nil, fmt.Errorf("bucket bound of %s: %w", sample.Metric, err)
 			}
 			labels["le"] = model.LabelValue(strconv.FormatFloat(bound, 'f', -1, 64))
 		}
