@@ -18,9 +18,9 @@ import (
 // Token is the credential of every service under test.
 const Token = "a-token-for-tests"
 
-// Listening matches the log line of a service that listens; its group is the
-// address.
-const Listening = `msg="em-metrics is listening" address=(\S+)`
+// Listening matches the line in a log of either format that says on which address
+// the service listens. Its group is the address.
+const Listening = `em-metrics is listening",?\s?"?address"?[=:]"?([^\s"]+)`
 
 // Service is a running em-metrics with a database of its own. It keeps its
 // database and its address when it is started again.
