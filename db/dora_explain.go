@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"github.com/em-metrics/em-metrics/db/rules"
 )
 
 // Metric names a figure of [Dora].
@@ -77,7 +79,7 @@ func (s *Store) Explain(ctx context.Context, m Metric, q DoraQuery, page Page) (
 			incident := evidence[i].Incident
 			d, err = s.Deployment(ctx, Ref{ID: incident.DeploymentID, Project: incident.Project, Environment: incident.Environment})
 			if err == nil {
-				evidence[i].Value = elapsed(d.DeployedAt, incident.StartedAt)
+				evidence[i].Value = rules.Elapsed(d.DeployedAt, incident.StartedAt)
 			}
 		}
 	}
@@ -92,12 +94,12 @@ func (m Metric) ofDeployments() (explanation[Deployment], bool) {
 	switch m {
 	case DeploymentFrequency, ChangeFailureRate:
 	case ChangeLeadTime:
-		e.add = func(d *Deployment, e *Evidence) { e.Value = elapsed(d.FirstCommitAt, d.DeployedAt) }
+		e.add = func(d *Deployment, e *Evidence) { e.Value = rules.Elapsed(d.FirstCommitAt, d.DeployedAt) }
 	case DeploymentReworkRate:
 		e.add = func(d *Deployment, e *Evidence) { e.Counted = d.Rework }
 	case DeploymentDuration:
 		e.where += " AND deploy_start_at IS NOT NULL"
-		e.add = func(d *Deployment, e *Evidence) { e.Value = elapsed(d.DeployStartAt, d.DeployedAt) }
+		e.add = func(d *Deployment, e *Evidence) { e.Value = rules.Elapsed(d.DeployStartAt, d.DeployedAt) }
 	case UnfinishedDeployments:
 		e.where, e.at = "deployed_at IS NULL", "began_at"
 	default:
@@ -118,7 +120,7 @@ func (m Metric) ofIncidents() (explanation[Incident], bool) {
 		if m == FailedDeploymentRecoveryTime {
 			e.where += " AND deployment_id IS NOT NULL"
 		}
-		e.add = func(i *Incident, e *Evidence) { e.Value = elapsed(i.StartedAt, i.RestoredAt) }
+		e.add = func(i *Incident, e *Evidence) { e.Value = rules.Elapsed(i.StartedAt, i.RestoredAt) }
 	default:
 		return e, false
 	}
@@ -145,11 +147,11 @@ func (s *Store) explainDeployments(ctx context.Context, e explanation[Deployment
 	if err != nil {
 		return nil, nil, err
 	}
-	found, next := cut(found, page.Limit, func(d *Deployment) Cursor {
+	found, next := trimPage(found, page.Limit, func(d *Deployment) Cursor {
 		if d.DeployedAt.IsZero() {
-			return d.position()
+			return deployments().position(d)
 		}
-		return Cursor{At: d.DeployedAt, Row: d.row}
+		return Cursor{At: d.DeployedAt, Row: d.Row}
 	})
 	evidence := make([]Evidence, len(found))
 	for i, d := range found {
@@ -177,11 +179,11 @@ func (s *Store) explainIncidents(ctx context.Context, e explanation[Incident], o
 	if err != nil {
 		return nil, nil, err
 	}
-	found, next := cut(found, page.Limit, func(i *Incident) Cursor {
+	found, next := trimPage(found, page.Limit, func(i *Incident) Cursor {
 		if e.at == "restored_at" {
-			return Cursor{At: i.RestoredAt, Row: i.row}
+			return Cursor{At: i.RestoredAt, Row: i.Row}
 		}
-		return i.position()
+		return incidents().position(i)
 	})
 	evidence := make([]Evidence, len(found))
 	for i, incident := range found {

@@ -52,7 +52,7 @@ func (c *computation) tooLarge() error {
 			return &Error{
 				Code:    Invalid,
 				Message: "the answer would be too large",
-				Fields: []FieldError{{"interval", fmt.Sprintf("makes %d groups times %d intervals: "+
+				Fields: []FieldError{{Field: "interval", Message: fmt.Sprintf("makes %d groups times %d intervals: "+
 					"ask for a longer interval, a shorter window or fewer groups", len(s.groups), s.pieces())}},
 			}
 		}

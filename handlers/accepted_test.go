@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestEveryDateFormIsUnderstood sends every form as a date of its own
-// deployment and reads it back.
-func TestEveryDateFormIsUnderstood(t *testing.T) {
+// TestAllDateFormatsAreAccepted records a deployment with each format and reads it
+// back.
+func TestAllDateFormatsAreAccepted(t *testing.T) {
 	s := start(t)
 	for i, c := range []struct{ sent, want string }{
 		{"2026-03-04T10:00:00Z", "10:00"},
@@ -40,9 +40,9 @@ func TestEveryDateFormIsUnderstood(t *testing.T) {
 	}
 }
 
-func TestClocksMayDisagreeByFiveMinutes(t *testing.T) {
+func TestClocksMayDifferByFiveMinutes(t *testing.T) {
 	tell(t, []story{{
-		name: "disorder of five minutes counts as zero",
+		name: "dates up to five minutes out of order count as zero",
 		steps: []step{
 			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@11:10", "deploy_start_at": "@11:05"}`,
 				want: "201 shop/production/1 commit 11:10 start 11:05"},
@@ -77,28 +77,28 @@ func TestClocksMayDisagreeByFiveMinutes(t *testing.T) {
 	}})
 }
 
-// strangeNames are possible ids, however much they need escaping.
-var strangeNames = []string{
+// unusualNames are valid ids that need escaping somewhere.
+var unusualNames = []string{
 	"a/b", "release/1.0/build 7", "/", "//", "a b", " a ", "100%", "%2F", "%zz", "a%2fb", `say "hi"`, "it's", `a\b`,
 	"🚀", "héllo", "日本語", "a+b", "a?b=c", "a#b", "a&b=c;d", ".", "..", "../deployments", "deployed", "{id}", ":id", "*", "<a>", "a,b", "@10:0",
 	"a\u2028b", "\u00a0x", strings.Repeat("x", 256), strings.Repeat("é", 128), "null", "0", "'; DROP TABLE deployments; --",
 }
 
-func TestNamesMayBeStrange(t *testing.T) {
+func TestUnusualNamesAreAccepted(t *testing.T) {
 	for _, prefix := range prefixes {
 		s := start(t)
-		for _, name := range strangeNames {
-			s.useStrangeName(prefix, name)
+		for _, name := range unusualNames {
+			s.useName(prefix, name)
 		}
-		if n, want := len(s.events()), 6*len(strangeNames); n != want {
+		if n, want := len(s.events()), 6*len(unusualNames); n != want {
 			t.Errorf("%d events, want %d", n, want)
 		}
 	}
 }
 
-// useStrangeName tells a whole story of a deployment and an incident, of which
-// everything has that name.
-func (s *service) useStrangeName(prefix, name string) {
+// useName takes a deployment and an incident through all calls, with that name for
+// everything.
+func (s *service) useName(prefix, name string) {
 	s.t.Helper()
 	text, err := json.Marshal(name)
 	if err != nil {
@@ -150,13 +150,13 @@ func TestOptionalFieldsMayBeNull(t *testing.T) {
 	}
 }
 
-func TestAnyKindOfJSONIsTaken(t *testing.T) {
+func TestAllJSONContentTypesAreAccepted(t *testing.T) {
 	s := start(t)
 	for i, contentType := range []string{
 		"application/json", "application/json; charset=UTF-8", "Application/JSON;charset=utf-8", "application/vnd.api+json", "",
 	} {
 		body := fmt.Sprintf(`{"id": "%d", "project_id": "shop"}`, i)
-		// Only application/json is documented, so the contract is not asked.
+		// Only application/json is documented, so the contract does not apply.
 		s.client.Transport = plain(s.client.Transport)
 		if got := s.send("POST /incidents", body, "Content-Type: "+contentType, "Content-Encoding: identity"); got.status != 201 {
 			t.Errorf("%q: %s", contentType, got)
@@ -164,7 +164,7 @@ func TestAnyKindOfJSONIsTaken(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentIsTheOneOfTheServiceWhereNoneIsNamed(t *testing.T) {
+func TestEnvironmentDefaultsToTheServices(t *testing.T) {
 	s := start(t, func(o *setup) { o.Environment = "" })
 	if got := s.send("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00"}`); got.String() != "201 shop/NO_ENV/1 commit 10:00 start 12:00" {
 		t.Error(got)

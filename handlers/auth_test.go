@@ -26,7 +26,7 @@ var (
 	bothKinds = handlers.Auth{Token: goodToken, Username: "ci", Password: goodPassword}
 )
 
-func TestWhoHasACredentialIsLetIn(t *testing.T) {
+func TestCredentials(t *testing.T) {
 	const refused, missing = 403, 401
 	for _, mode := range []struct {
 		name string
@@ -91,9 +91,9 @@ func TestWhoHasACredentialIsLetIn(t *testing.T) {
 	}
 }
 
-// TestEveryRouteButTheProbesAsksForACredential asks all of them, and some that
-// are not there: a stranger cannot tell which.
-func TestEveryRouteButTheProbesAsksForACredential(t *testing.T) {
+// TestEveryRouteExceptProbesRequiresACredential also requests routes that do not
+// exist: the responses do not reveal which ones do.
+func TestEveryRouteExceptProbesRequiresACredential(t *testing.T) {
 	s := start(t, withAuth(bothKinds))
 	requests := append(handlers.Routes(), "GET /nothing", "PUT /deployments", "POST /metrics", "DELETE /deployments/1")
 	for _, request := range requests {
@@ -106,12 +106,12 @@ func TestEveryRouteButTheProbesAsksForACredential(t *testing.T) {
 				}
 			default:
 				want := `Basic realm="em-metrics", charset="UTF-8", Bearer realm="em-metrics"`
-				if got.String() != "401 Authorization is required: send Basic with a user name and a password, or Bearer <token>, or Token <token>" ||
+				if got.String() != "401 Authorization is required; send Basic with a user name and password, or Bearer <token>, or Token <token>" ||
 					got.header.Get("WWW-Authenticate") != want {
 					t.Errorf("%s: %s, %q", request, got, got.header.Get("WWW-Authenticate"))
 				}
 				got = s.send(at(prefix, request), "", "Authorization: Bearer wrong")
-				if got.String() != "403 Authorization is not a credential of this service" {
+				if got.String() != "403 Authorization is not a valid credential" {
 					t.Errorf("%s: %s", request, got)
 				}
 			}
@@ -122,13 +122,13 @@ func TestEveryRouteButTheProbesAsksForACredential(t *testing.T) {
 	}
 }
 
-func TestTheChallengeNamesTheSchemesInForce(t *testing.T) {
+func TestChallengeListsTheAcceptedSchemes(t *testing.T) {
 	for _, c := range []struct {
 		auth              handlers.Auth
 		challenge, answer string
 	}{
-		{tokenOnly, `Bearer realm="em-metrics"`, "401 Authorization is required: send Bearer <token>, or Token <token>"},
-		{basicOnly, `Basic realm="em-metrics", charset="UTF-8"`, "401 Authorization is required: send Basic with a user name and a password"},
+		{tokenOnly, `Bearer realm="em-metrics"`, "401 Authorization is required; send Bearer <token>, or Token <token>"},
+		{basicOnly, `Basic realm="em-metrics", charset="UTF-8"`, "401 Authorization is required; send Basic with a user name and password"},
 	} {
 		got := start(t, withAuth(c.auth)).get("/deployments")
 		if got.String() != c.answer || got.header.Get("WWW-Authenticate") != c.challenge {
@@ -137,7 +137,7 @@ func TestTheChallengeNamesTheSchemesInForce(t *testing.T) {
 	}
 }
 
-func TestPublicMetricsAreReadByEverybodyAndNothingElseIs(t *testing.T) {
+func TestPublicMetricsExposeNothingElse(t *testing.T) {
 	auth := tokenOnly
 	auth.PublicMetrics = true
 	s := start(t, withAuth(auth))
@@ -147,13 +147,13 @@ func TestPublicMetricsAreReadByEverybodyAndNothingElseIs(t *testing.T) {
 		}
 	}
 	if got := s.get("/metrics", "Authorization: Bearer wrong"); got.status != 200 {
-		t.Errorf("a wrong credential where none is needed: %s", got)
+		t.Errorf("a wrong credential where none is required: %s", got)
 	}
 }
 
-// TestNoSecretIsLoggedOrAnswered uses the credentials well and badly and looks
-// for them everywhere.
-func TestNoSecretIsLoggedOrAnswered(t *testing.T) {
+// TestSecretsAreNeverLoggedOrReturned sends valid and invalid credentials and looks
+// for them in logs and responses.
+func TestSecretsAreNeverLoggedOrReturned(t *testing.T) {
 	s := start(t, withAuth(bothKinds))
 	var answers strings.Builder
 	encoded := strings.TrimPrefix(basic("ci", goodPassword), "Authorization: Basic ")
@@ -182,28 +182,29 @@ func TestNoSecretIsLoggedOrAnswered(t *testing.T) {
 	}
 }
 
-func TestAServiceWithoutACredentialIsNotMade(t *testing.T) {
+func TestNewRequiresACredential(t *testing.T) {
 	store := start(t).store
 	for want, auth := range map[string]handlers.Auth{
-		"make the API: a credential is required: a token, or a user name and password": {},
-		"make the API: basic authentication needs both a user name and a password":     {Username: "ci", Token: "t"},
+		"create the API: a credential is required: a token, or a user name and password": {},
+		"create the API: basic authentication requires both a user name and a password":  {Username: "ci", Token: "t"},
 	} {
 		if _, err := handlers.New(handlers.Options{Store: store, Auth: auth, Logger: slog.New(slog.DiscardHandler)}); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	if _, err := handlers.New(handlers.Options{Auth: handlers.Auth{Disabled: true}}); err == nil || err.Error() != "make the API: a store is required" {
+	if _, err := handlers.New(handlers.Options{Auth: handlers.Auth{Disabled: true}}); err == nil || err.Error() != "create the API: a store is required" {
 		t.Errorf("without a store: %v", err)
 	}
 }
 
-// After a 403 a browser would never ask for the password again.
-func TestAWrongPasswordOnThePageIsAskedForAgain(t *testing.T) {
+// TestPageChallengesAgainAfterAWrongPassword: after a 403 a browser would not ask
+// for the password again.
+func TestPageChallengesAgainAfterAWrongPassword(t *testing.T) {
 	s := start(t, withAuth(basicOnly))
 	for path, want := range map[string]string{"/": "401", "/dora": "403"} {
 		got := s.get(path, basic("ci", "wrong"))
 		if !strings.HasPrefix(got.String(), want) {
-			t.Errorf("%s answers %s, want %s", path, got, want)
+			t.Errorf("%s responds with %s, want %s", path, got, want)
 		}
 		if challenge := got.header.Get("WWW-Authenticate"); (challenge != "") != (want == "401") {
 			t.Errorf("%s challenges with %q", path, challenge)

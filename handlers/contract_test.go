@@ -23,8 +23,8 @@ import (
 	"github.com/em-metrics/em-metrics/handlers"
 )
 
-// contract is the transport of every client in these tests. It compares each
-// answer with the OpenAPI document, and each request that the service accepted.
+// contract is the transport of all clients in these tests. It validates each
+// response, and each accepted request, against the OpenAPI document.
 type contract struct {
 	t    testing.TB
 	next http.RoundTripper
@@ -73,7 +73,7 @@ func (c *contract) RoundTrip(r *http.Request) (*http.Response, error) {
 	_ = answer.Body.Close()
 	answer.Body = io.NopCloser(bytes.NewReader(received))
 	if err := c.check(r, sent, answer, received); err != nil {
-		c.t.Errorf("%s %.100s answered %d, which is not as openapi.yaml says: %.1000v\n%.500s",
+		c.t.Errorf("%s %.100s: status %d does not match openapi.yaml: %.1000v\n%.500s",
 			r.Method, r.URL.EscapedPath(), answer.StatusCode, err, received)
 	}
 	return answer, nil
@@ -82,12 +82,12 @@ func (c *contract) RoundTrip(r *http.Request) (*http.Response, error) {
 func (c *contract) check(r *http.Request, sent []byte, answer *http.Response, received []byte) error {
 	documented := r.Clone(r.Context())
 	documented.Body = io.NopCloser(bytes.NewReader(sent))
-	if r.Method == http.MethodHead { // answered wherever GET is
+	if r.Method == http.MethodHead { // served wherever GET is
 		documented.Method = http.MethodGet
 	}
 	route, params, err := c.find.FindRoute(documented)
 	if err != nil {
-		return c.checkNowhere(answer, received)
+		return c.checkUndocumented(answer, received)
 	}
 	for name, value := range params {
 		if params[name], err = url.PathUnescape(value); err != nil {
@@ -96,7 +96,7 @@ func (c *contract) check(r *http.Request, sent []byte, answer *http.Response, re
 	}
 	options := &openapi3filter.Options{
 		IncludeResponseStatus: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
-		// No decoder knows the formats of metrics, which promhttp's own tests cover.
+		// The metrics formats have no decoder here; promhttp's own tests cover them.
 		ExcludeResponseBody: r.Method == http.MethodHead || answer.StatusCode == http.StatusOK && route.Path == "/metrics",
 	}
 	request := &openapi3filter.RequestValidationInput{
@@ -113,10 +113,10 @@ func (c *contract) check(r *http.Request, sent []byte, answer *http.Response, re
 	})
 }
 
-// checkNowhere checks the answer where the document has no route: a problem.
-func (c *contract) checkNowhere(answer *http.Response, received []byte) error {
+// checkUndocumented expects a problem document where the document has no route.
+func (c *contract) checkUndocumented(answer *http.Response, received []byte) error {
 	if answer.StatusCode < 400 {
-		return errors.New("there is no such route")
+		return errors.New("the route is not documented")
 	}
 	if answer.Request.Method == http.MethodHead {
 		return nil
@@ -128,7 +128,7 @@ func (c *contract) checkNowhere(answer *http.Response, received []byte) error {
 	return c.doc.Components.Schemas["Problem"].Value.VisitJSON(value, openapi3.EnableJSONSchema2020())
 }
 
-// routesOf returns the rows of the document in the form of the route table.
+// routesOf returns the document's routes in the form of [handlers.Routes].
 func routesOf(doc *openapi3.T) (rows []string) {
 	parameter := regexp.MustCompile(`\{(\w+)\}`)
 	for path, item := range doc.Paths.Map() {
@@ -139,7 +139,7 @@ func routesOf(doc *openapi3.T) (rows []string) {
 	return rows
 }
 
-func TestEveryRouteIsDocumentedAndEveryDocumentedRouteExists(t *testing.T) {
+func TestRoutesMatchTheOpenAPIDocument(t *testing.T) {
 	doc, err := loadDocument()
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestEveryRouteIsDocumentedAndEveryDocumentedRouteExists(t *testing.T) {
 	}
 }
 
-func TestTheDocumentIsServedAsItIs(t *testing.T) {
+func TestOpenAPIDocumentIsServedUnchanged(t *testing.T) {
 	want, err := os.ReadFile("openapi.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -165,9 +165,9 @@ func TestTheDocumentIsServedAsItIs(t *testing.T) {
 	}
 }
 
-// TestTheDocumentKnowsEveryFieldOfARequest compares the document with the
+// TestRequestFieldsMatchTheOpenAPIDocument compares the document with the
 // types that decode requests, in both directions.
-func TestTheDocumentKnowsEveryFieldOfARequest(t *testing.T) {
+func TestRequestFieldsMatchTheOpenAPIDocument(t *testing.T) {
 	doc, err := loadDocument()
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +183,8 @@ func TestTheDocumentKnowsEveryFieldOfARequest(t *testing.T) {
 	}
 }
 
-// plain is the transport below the contract, for what the document leaves out.
+// plain returns the transport without the contract, for requests that are not
+// documented.
 func plain(transport http.RoundTripper) http.RoundTripper {
 	if c, ok := transport.(*contract); ok {
 		return c.next

@@ -2,32 +2,26 @@ package handlers
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"reflect"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/handlers/strictjson"
 )
 
-const (
-	maxBody = 1 << 20 // bytes
-	maxName = 256     // bytes of an id or another name
+const maxBody = 1 << 20 // bytes
 
-	byteOrderMark = "\uFEFF"
-)
-
-// decode reads the JSON body of a request strictly into dest, a pointer to a
-// struct. With optional an empty body is the same as {}.
+// decode strictly decodes the JSON body of a request into dest, a pointer to a
+// struct. If optional is set, an empty body is the same as {}.
 func decode(w http.ResponseWriter, r *http.Request, dest any, optional bool) error {
 	if r.URL.RawQuery != "" {
-		// Passed over, a project_id that is sent there would not choose.
-		return badRequest(fieldError{"query", "is not read here: send its parameters as fields of the body"})
+		// A project_id that was sent there would silently be ignored.
+		return badRequest(fieldError{"query", "is not supported here; send the parameters as fields of the body"})
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
@@ -36,13 +30,13 @@ func decode(w http.ResponseWriter, r *http.Request, dest any, optional bool) err
 			fieldError{"body", fmt.Sprintf("must be at most %d bytes", maxBody)})
 	}
 	if err != nil {
-		return badRequest(fieldError{"body", "ended before all of it had arrived"})
+		return badRequest(fieldError{"body", "ended prematurely"})
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		if optional {
 			return nil
 		}
-		return badRequest(fieldError{"body", "is empty: send a JSON object"})
+		return badRequest(fieldError{"body", "is empty; send a JSON object"})
 	}
 	if err := checkContent(r.Header); err != nil {
 		return err
@@ -52,8 +46,8 @@ func decode(w http.ResponseWriter, r *http.Request, dest any, optional bool) err
 
 func checkContent(h http.Header) error {
 	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return newProblem(http.StatusUnsupportedMediaType, "unsupported-media-type", "The body is not plain JSON", "",
-			fieldError{"Content-Encoding", fmt.Sprintf("is %.100q: send the body as it is", encoding)})
+		return newProblem(http.StatusUnsupportedMediaType, "unsupported-media-type", "The content encoding is not supported", "",
+			fieldError{"Content-Encoding", fmt.Sprintf("is %.100q; send the body uncompressed", encoding)})
 	}
 	header := h.Get("Content-Type")
 	if header == "" {
@@ -65,82 +59,27 @@ func checkContent(h http.Header) error {
 	if err == nil && isJSON && (charset == "" || strings.EqualFold(charset, "utf-8")) {
 		return nil
 	}
-	return newProblem(http.StatusUnsupportedMediaType, "unsupported-media-type", "The body is not JSON", "",
-		fieldError{"Content-Type", fmt.Sprintf("is %.100q: send application/json in UTF-8 "+
+	return newProblem(http.StatusUnsupportedMediaType, "unsupported-media-type", "The content type is not supported", "",
+		fieldError{"Content-Type", fmt.Sprintf("is %.100q; send application/json in UTF-8 "+
 			"(curl: -H 'Content-Type: application/json')", header)})
 }
 
 func decodeJSON(body []byte, dest any) error {
+	err := strictjson.Decode(body, dest)
+	var wrong *strictjson.Error
 	switch {
-	case !utf8.Valid(body):
-		return badRequest(fieldError{"body", "is not valid UTF-8"})
-	case bytes.HasPrefix(body, []byte(byteOrderMark)):
-		return badRequest(fieldError{"body", "begins with a byte order mark: send UTF-8 without one"})
+	case errors.As(err, &wrong) && wrong.Path == "":
+		return badRequest(fieldError{"body", wrong.Message})
+	case errors.As(err, &wrong):
+		return badRequest(fieldError{wrong.Path, wrong.Message})
+	case err == nil && bytes.Equal(bytes.TrimSpace(body), []byte("null")):
+		return badRequest(fieldError{"body", "must be an object, not null"})
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(dest); err != nil {
-		return badRequest(explainJSON(err, dest))
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return badRequest(fieldError{"body", "has something after the JSON object: send one object"})
-	}
-	if body = bytes.TrimSpace(body); body[0] != '{' {
-		return badRequest(fieldError{"body", fmt.Sprintf("is %s: send a JSON object", body)}) // it is null
-	}
-	return checkKeys(body, dest)
+	return err
 }
 
-// checkKeys refuses a key that is not the exact name of a field or is there
-// twice. For encoding/json "ID" is "id", and of two the last one counts.
-func checkKeys(body []byte, dest any) error {
-	return eachKey(body, func(key string, repeated bool) error {
-		switch {
-		case strings.ContainsFunc(key, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }):
-			return badRequest(unknownField(key, dest))
-		case repeated:
-			return badRequest(fieldError{key, "is there twice: send it once"})
-		}
-		return nil
-	})
-}
-
-func unknownField(name string, dest any) fieldError {
-	return fieldError{name, "is not a field of this request: it has " + strings.Join(fieldNames(dest), ", ")}
-}
-
-// explainJSON says in a client's words what encoding/json did not like.
-func explainJSON(err error, dest any) fieldError {
-	var wrongType *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &wrongType) && wrongType.Field == "":
-		return fieldError{"body", fmt.Sprintf("is %s: send a JSON object", article(wrongType.Value))}
-	case errors.As(err, &wrongType):
-		return fieldError{wrongType.Field, fmt.Sprintf("is %s: send %s",
-			article(wrongType.Value), article(wrongType.Type.Kind().String()))}
-	case errors.As(err, &syntax):
-		return fieldError{"body", fmt.Sprintf("is not JSON: %v (byte %d)", syntax, syntax.Offset)}
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fieldError{"body", "is not complete: the JSON object does not end"}
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return unknownField(strings.Trim(name, `"`), dest)
-	}
-	return fieldError{"body", "is not what is expected here: send a JSON object"}
-}
-
-func fieldNames(dest any) []string {
-	t := reflect.TypeOf(dest).Elem()
-	names := make([]string, t.NumField())
-	for i := range names {
-		names[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
-	}
-	return names
-}
-
-// fields collects what is wrong with the fields of a request, so that a client
-// learns everything at once.
+// fields collects the errors of a request's fields, so that a client sees all of
+// them at once.
 type fields struct {
 	errs []fieldError
 }
@@ -156,17 +95,12 @@ func (f *fields) err() error {
 	return badRequest(f.errs...)
 }
 
-// name checks the value of an id or another name, which is not empty.
+// name checks the value of an id or another name, which is not absent.
 func (f *fields) name(field, value string) {
-	switch {
-	case strings.TrimSpace(value) == "":
-		f.add(field, "is empty: send its value, or check that the variable it comes from is set")
-	case len(value) > maxName:
-		f.add(field, "has %d bytes: it may have %d", len(value), maxName)
-	case !utf8.ValidString(value):
-		f.add(field, "is not valid UTF-8")
-	case strings.ContainsFunc(value, unicode.IsControl):
-		f.add(field, "must not contain control characters")
+	if strings.TrimSpace(value) == "" {
+		f.add(field, "is empty; send its value, or check that the variable it comes from is set")
+	} else if err := db.CheckName(value); err != nil {
+		f.add(field, "%v", err)
 	}
 }
 
@@ -179,7 +113,7 @@ func (f *fields) requiredName(field string, value *string) string {
 	return *value
 }
 
-// optionalName reads a name that may be absent, but not empty.
+// optionalName returns a name that may be absent, but not empty.
 func (f *fields) optionalName(field string, value *string) string {
 	if value == nil {
 		return ""
@@ -190,7 +124,7 @@ func (f *fields) optionalName(field string, value *string) string {
 
 func (f *fields) requiredTime(field string, value *string) time.Time {
 	if value == nil {
-		f.add(field, "is required: send a date such as 2026-01-31T12:00:00Z")
+		f.add(field, "is required; send a date such as 2026-01-31T12:00:00Z")
 		return time.Time{}
 	}
 	return f.optionalTime(field, value)
@@ -205,18 +139,18 @@ func (f *fields) optionalTime(field string, value *string) time.Time {
 	case err != nil:
 		f.add(field, "%v", err)
 	case t.Before(time.Unix(0, 0)):
-		// Further in, the date that programs write when they know none would be
-		// taken for no date at all.
-		f.add(field, "is %s: a date before 1970 cannot be right", *value)
+		// Year 1, which programs write for a missing date, is the zero time, and
+		// the store would take it for no date.
+		f.add(field, "is %s; dates before 1970 are not accepted", *value)
 	}
 	return t
 }
 
-// user reads the name of a user, which may come under its older name too.
-// Empty is the same as absent: CI often has nobody to name.
+// user returns the name of the user, which older clients send as username. Empty
+// is the same as absent, because CI often has no user.
 func (f *fields) user(user, username string) string {
 	if user != "" && username != "" && user != username {
-		f.add("username", "is another name for user, and they differ: send one of them")
+		f.add("username", "is an alias of user, but the values differ; send only one")
 	}
 	field, name := "user", user
 	if user == "" {
@@ -228,8 +162,8 @@ func (f *fields) user(user, username string) string {
 	return name
 }
 
-// layouts are the forms of a date that are understood: RFC 3339, with the
-// space and the offset without a colon that git prints, and a date alone.
+// layouts are the accepted date formats: RFC 3339, its variants with a space and
+// an offset without a colon that git prints, and a date alone.
 var layouts = [...]string{
 	time.RFC3339,
 	"2006-01-02T15:04:05Z0700",
@@ -240,7 +174,7 @@ var layouts = [...]string{
 	time.DateOnly,
 }
 
-// parseTime reads a date. A date alone is its midnight in UTC.
+// parseTime parses a date. A date alone means midnight UTC.
 func parseTime(value string) (time.Time, error) {
 	const want = "send RFC 3339, such as 2026-01-31T12:00:00Z or 2026-01-31T14:00:00+02:00"
 	upper := strings.ToUpper(value)
@@ -250,7 +184,7 @@ func parseTime(value string) (time.Time, error) {
 		}
 	}
 	if value == "" {
-		return time.Time{}, errors.New("is empty: leave it out, or " + want)
+		return time.Time{}, errors.New("is empty; omit it or " + want)
 	}
-	return time.Time{}, fmt.Errorf("is %.60q, which is not a date with a time zone: %s", value, want)
+	return time.Time{}, fmt.Errorf("is %.60q, which is not a date with a time zone; %s", value, want)
 }

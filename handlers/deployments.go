@@ -1,8 +1,8 @@
 package handlers
 
 import (
+	"cmp"
 	"net/http"
-	"time"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -22,7 +22,7 @@ type DeploymentRequest struct {
 	Username      string  `json:"username,omitempty"`
 }
 
-// command validates the request and makes the store's command of it.
+// command validates the request and returns the command for the store.
 func (q DeploymentRequest) command(a *api) (db.StartDeployment, error) {
 	var f fields
 	c := db.StartDeployment{
@@ -37,14 +37,14 @@ func (q DeploymentRequest) command(a *api) (db.StartDeployment, error) {
 		Rework:        q.Rework,
 	}
 	user := f.user(q.User, q.Username)
-	c.Team, c.FillTeam = a.teamOf(user), user != ""
+	c.Team, c.FillTeam = a.findTeam(user), user != ""
 	return c, f.err()
 }
 
 // DeployedRequest is the body of POST /deployments/:id/deployed, which may be
 // empty. Dates are RFC 3339.
 type DeployedRequest struct {
-	ID                *string `json:"id,omitempty"` // the older service's clients repeat it here
+	ID                *string `json:"id,omitempty"` // repeated here by clients of the older service
 	ProjectID         *string `json:"project_id,omitempty"`
 	Environment       *string `json:"environment,omitempty"`
 	CreateIfNotExists bool    `json:"create_if_not_exists,omitempty"`
@@ -56,10 +56,11 @@ type DeployedRequest struct {
 	Username          string  `json:"username,omitempty"`
 }
 
+// command validates the request and returns the command for the store.
 func (q DeployedRequest) command(a *api, id string) (db.FinishDeployment, error) {
 	var f fields
 	if q.ID != nil && *q.ID != id {
-		f.add("id", "is %.60q and the path says %.60q: leave it out, or send the same", *q.ID, id)
+		f.add("id", "is %.60q but the path has %.60q; send the same value or omit the field", *q.ID, id)
 	}
 	c := db.FinishDeployment{
 		Ref: db.Ref{
@@ -73,11 +74,11 @@ func (q DeployedRequest) command(a *api, id string) (db.FinishDeployment, error)
 	firstCommit, start := f.optionalTime("first_commit_at", q.FirstCommitAt), f.optionalTime("deploy_start_at", q.DeployStartAt)
 	user := f.user(q.User, q.Username)
 	if user != "" {
-		c.Team = a.teamOf(user)
+		c.Team = a.findTeam(user)
 	}
 	if q.CreateIfNotExists {
-		// What may be created is named in full, so that the run which deployed
-		// to another environment before is not taken for this one.
+		// The default environment applies, so that a run with the same id that
+		// deployed to another environment is not mistaken for this one.
 		if c.Project != "" {
 			c.Environment = a.environment(c.Environment)
 		}
@@ -85,13 +86,13 @@ func (q DeployedRequest) command(a *api, id string) (db.FinishDeployment, error)
 			Key:           db.Key{ID: id, Project: c.Project, Environment: a.environment(c.Environment)},
 			FirstCommitAt: firstCommit,
 			DeployStartAt: start,
-			Team:          a.teamOf(user),
+			Team:          a.findTeam(user),
 		}
 	}
 	return c, f.err()
 }
 
-// deployment is a deployment as the API shows it.
+// deployment is the JSON form of a deployment.
 type deployment struct {
 	ID            string  `json:"id"`
 	ProjectID     string  `json:"project_id"`
@@ -111,6 +112,8 @@ func showDeployment(d *db.Deployment) deployment {
 	}
 }
 
+// startDeployment serves POST /deployments: 201 with the deployment, 200 if it was
+// already recorded, 409 if it was recorded with different values.
 func (a *api) startDeployment(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	var request DeploymentRequest
 	if err := decode(w, r, &request, false); err != nil {
@@ -120,9 +123,12 @@ func (a *api) startDeployment(w http.ResponseWriter, r *http.Request, _ httprout
 	if err != nil {
 		return err
 	}
-	return a.do(w, r, command)
+	return a.execute(w, r, command)
 }
 
+// finishDeployment serves POST /deployments/:id/deployed: 200 with the deployment,
+// 201 if create_if_not_exists created it, 404 if it is unknown, 409 if it was
+// deployed at another time or the id is ambiguous.
 func (a *api) finishDeployment(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
 	id, err := pathID(p)
 	if err != nil {
@@ -136,18 +142,20 @@ func (a *api) finishDeployment(w http.ResponseWriter, r *http.Request, p httprou
 	if err != nil {
 		return err
 	}
-	err = a.do(w, r, command)
+	err = a.execute(w, r, command)
 	if db.HasCode(err, db.NotFound) {
 		p := problemOf(err)
 		p.Errors = append(p.Errors, fieldError{"create_if_not_exists",
-			"is not true: send true, project_id and first_commit_at to record the deployment with this call"})
+			"is not set; send true with project_id and first_commit_at to create the deployment in this call"})
 		return p
 	}
 	return err
 }
 
+// getDeployment serves GET /deployments/:id: 200 with the deployment, 404 if it is
+// unknown, 409 if the id is ambiguous.
 func (a *api) getDeployment(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
-	ref, err := refOf(r, p)
+	ref, err := parseRef(r, p)
 	if err != nil {
 		return err
 	}
@@ -158,6 +166,8 @@ func (a *api) getDeployment(w http.ResponseWriter, r *http.Request, p httprouter
 	return writeJSON(w, http.StatusOK, showDeployment(found))
 }
 
+// listDeployments serves GET /deployments: 200 with an array, newest first, and a
+// Link header if there is another page; 400 for bad parameters.
 func (a *api) listDeployments(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
 	filter := db.DeploymentFilter{
@@ -173,9 +183,9 @@ func (a *api) listDeployments(w http.ResponseWriter, r *http.Request, _ httprout
 	return writeList(w, r, found, next, showDeployment)
 }
 
-// do carries out a command and shows what it led to: 201 if it created
-// something, 200 otherwise.
-func (a *api) do(w http.ResponseWriter, r *http.Request, command db.Command) error {
+// execute executes a command and writes the resulting deployment or incident: 201
+// if the command created it, 200 otherwise.
+func (a *api) execute(w http.ResponseWriter, r *http.Request, command db.Command) error {
 	outcomes, err := a.Store.Do(r.Context(), command)
 	if err != nil {
 		return err
@@ -190,30 +200,11 @@ func (a *api) do(w http.ResponseWriter, r *http.Request, command db.Command) err
 	return writeJSON(w, status, showDeployment(outcomes[0].Deployment))
 }
 
-// environment is the one named, or the one this service stands for.
-func (a *api) environment(named string) string {
-	if named != "" {
-		return named
-	}
-	return a.Environment
-}
+// environment returns the given environment, or the default one if it is empty.
+func (a *api) environment(given string) string { return cmp.Or(given, a.Environment) }
 
-// teamOf finds the team of a project for the user named, who may be nobody.
-func (a *api) teamOf(user string) db.TeamFunc {
-	return func(project string) string { return a.Teams.Find(project, user) }
-}
-
-func showText(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func showTime(t time.Time) *string {
-	if t.IsZero() {
-		return nil
-	}
-	s := t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
-	return &s
+// findTeam returns a function that finds the team of a project for a user. The user
+// may be empty.
+func (a *api) findTeam(user string) db.TeamFunc {
+	return func(project string) string { return a.Catalog.Team(project, user) }
 }

@@ -11,7 +11,7 @@ import (
 func TestDeployments(t *testing.T) {
 	tell(t, []story{
 		{
-			name: "a job calls at its start and at its end",
+			name: "a job calls at its start and its end",
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`,
 					want: "201 shop/production/1 commit 10:00 start 11:00"},
@@ -45,7 +45,7 @@ func TestDeployments(t *testing.T) {
 				"deployment_started shop/production/8 at 12:00:00",
 				"deployment_deployed shop/production/8 at 12:00:00",
 			},
-			metrics: []string{ // no duration where no start was told
+			metrics: []string{ // no duration without a start
 				"deployment_duration shop/staging 1 900",
 				"deployment_frequency shop/production 1",
 				"deployment_frequency shop/staging 1",
@@ -56,7 +56,7 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
-			name: "that a deployment repairs something may be said at its end",
+			name: "rework may be set at the end",
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`,
 					want: "201 shop/production/1 commit 10:00 start 11:00"},
@@ -75,17 +75,17 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
-			name: "an unknown deployment is created only on demand, and only when it is told enough",
+			name: "an unknown deployment is created only on request, with all required fields",
 			steps: []step{
 				{request: "POST /deployments/1/deployed", body: `{"project_id": "shop", "first_commit_at": "@10:00"}`,
-					want: `404 id "1" is not the id of a deployment in project_id "shop" | create_if_not_exists is not true: send true, project_id and first_commit_at to record the deployment with this call`},
+					want: `404 id "1" does not match any deployment in project_id "shop" | create_if_not_exists is not set; send true with project_id and first_commit_at to create the deployment in this call`},
 				{request: "POST /deployments/1/deployed", body: `{"create_if_not_exists": true}`,
-					want: "400 project_id is required, because the deployment is not known yet | first_commit_at is required, because the deployment is not known yet"},
-				{request: "GET /deployments/1", want: `404 id "1" is not the id of a deployment`},
+					want: "400 project_id is required, because the deployment is not recorded yet | first_commit_at is required, because the deployment is not recorded yet"},
+				{request: "GET /deployments/1", want: `404 id "1" does not match any deployment`},
 			},
 		},
 		{
-			name: "a run that deployed to staging then deploys to production",
+			name: "a run deploys to staging and then to production",
 			steps: []step{
 				{request: "POST /deployments/1/deployed", body: `{"create_if_not_exists": true, "project_id": "shop", "environment": "staging", "first_commit_at": "@10:00"}`,
 					want: "201 shop/staging/1 commit 10:00 deployed 12:00"},
@@ -108,7 +108,7 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
-			name: "the date of the end is told at the start",
+			name: "the end date is sent at the start",
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00", "deployed_at": "@11:20"}`,
 					want: "201 shop/production/1 commit 10:00 start 11:00"},
@@ -127,20 +127,20 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
-			name: "what is recorded is not contradicted",
+			name: "conflicting values are rejected",
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`,
 					want: "201 shop/production/1 commit 10:00 start 11:00"},
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:01", "deploy_start_at": "@11:00"}`,
-					want: "409 first_commit_at is recorded as 2026-03-04T10:00:00.000Z: send that, or leave it out"},
+					want: "409 first_commit_at is already recorded as 2026-03-04T10:00:00.000Z; send the same value or omit the field"},
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:01"}`,
-					want: "409 deploy_start_at is recorded as 2026-03-04T11:00:00.000Z: send that, or leave it out"},
+					want: "409 deploy_start_at is already recorded as 2026-03-04T11:00:00.000Z; send the same value or omit the field"},
 				{request: "POST /deployments/1/deployed", body: `{"deployed_at": "@11:10"}`,
 					want: "200 shop/production/1 commit 10:00 start 11:00 deployed 11:10"},
 				{request: "POST /deployments/1/deployed", body: `{"deployed_at": "@11:11"}`,
-					want: "409 deployed_at is recorded as 2026-03-04T11:10:00.000Z: send that, or leave it out"},
+					want: "409 deployed_at is already recorded as 2026-03-04T11:10:00.000Z; send the same value or omit the field"},
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deployed_at": "@11:11"}`,
-					want: "409 deployed_at is recorded as 2026-03-04T11:10:00.000Z: send that, or leave it out"},
+					want: "409 deployed_at is already recorded as 2026-03-04T11:10:00.000Z; send the same value or omit the field"},
 			},
 			events: []string{
 				"deployment_started shop/production/1 at 11:00:00",
@@ -154,7 +154,7 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
-			name: "three deployments have one id",
+			name: "three deployments share an id",
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "environment": "staging", "first_commit_at": "@10:00"}`,
 					want: "201 shop/staging/1 commit 10:00 start 12:00"},
@@ -163,11 +163,11 @@ func TestDeployments(t *testing.T) {
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "api", "first_commit_at": "@10:00", "rework": true}`,
 					want: "201 api/production/1 commit 10:00 start 12:00 rework"},
 				{request: "POST /deployments/1/deployed",
-					want: `409 project_id must choose one of: project_id "api" in environment "production"; project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
+					want: `409 project_id must be one of: project_id "api" in environment "production"; project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
 				{request: "GET /deployments/1",
-					want: `409 project_id must choose one of: project_id "api" in environment "production"; project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
+					want: `409 project_id must be one of: project_id "api" in environment "production"; project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
 				{request: "POST /deployments/1/deployed", body: `{"project_id": "shop"}`,
-					want: `409 environment must choose one of: project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
+					want: `409 environment must be one of: project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
 				{request: "POST /deployments/1/deployed", body: `{"project_id": "shop", "environment": "staging"}`,
 					want: "200 shop/staging/1 commit 10:00 start 12:00 deployed 12:00"},
 				{request: "POST /deployments/1/deployed", body: `{"project_id": "api"}`,
@@ -208,7 +208,7 @@ func TestDeployments(t *testing.T) {
 					want:    "200 shop/production/1 commit 10:00 start 11:00 deployed 12:00"},
 				{request: "POST /deployments/1/deployed", body: `{"id": "2"}`,
 					headers: []string{"Authorization: token t0ken"},
-					want:    `400 id is "2" and the path says "1": leave it out, or send the same`},
+					want:    `400 id is "2" but the path has "1"; send the same value or omit the field`},
 				{request: "GET /incidents?filter=in-progress", headers: []string{"Authorization: token t0ken"}, want: "200 []\n"},
 			},
 			events: []string{
@@ -225,7 +225,7 @@ func TestDeployments(t *testing.T) {
 	})
 }
 
-func TestOlderClientsFindAMessageInEveryError(t *testing.T) {
+func TestEveryErrorHasAMessageForOlderClients(t *testing.T) {
 	got := start(t).send("POST /api/v1/deployments", `{"project_id": "shop"}`)
 	older, err := readJSON[struct {
 		Errors []struct{ Message string }
@@ -235,9 +235,9 @@ func TestOlderClientsFindAMessageInEveryError(t *testing.T) {
 	}
 }
 
-func TestOneDeploymentIsCreatedHoweverManyCreateItAtOnce(t *testing.T) {
+func TestConcurrentCreationCreatesOneDeployment(t *testing.T) {
 	s := start(t)
-	statuses := s.together(20, func(int) answer {
+	statuses := s.concurrently(20, func(int) answer {
 		return s.send("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00"}`)
 	})
 	if fmt.Sprint(statuses) != "map[200:19 201:1]" {
@@ -246,7 +246,7 @@ func TestOneDeploymentIsCreatedHoweverManyCreateItAtOnce(t *testing.T) {
 	compare(t, "metrics", s.metrics(), []string{"deployment_started shop/production 1"})
 }
 
-func TestADeploymentIsDeployedOnceHoweverOftenItIsSaid(t *testing.T) {
+func TestRepeatedDeployedCallsCountOnce(t *testing.T) {
 	s := start(t)
 	s.must("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`)
 	for _, now := range []string{"12:00", "12:01", "12:02", "12:03"} {
@@ -261,9 +261,9 @@ func TestADeploymentIsDeployedOnceHoweverOftenItIsSaid(t *testing.T) {
 	})
 }
 
-func TestStandaloneDeploymentsOfOneIDAtOnceCreateOne(t *testing.T) {
+func TestConcurrentSingleCallsCreateOneDeployment(t *testing.T) {
 	s := start(t)
-	statuses := s.together(20, func(int) answer {
+	statuses := s.concurrently(20, func(int) answer {
 		return s.send("POST /deployments/1/deployed", `{"create_if_not_exists": true, "project_id": "shop", "first_commit_at": "@10:00"}`)
 	})
 	if fmt.Sprint(statuses) != "map[200:19 201:1]" || len(s.events()) != 2 {
@@ -271,8 +271,8 @@ func TestStandaloneDeploymentsOfOneIDAtOnceCreateOne(t *testing.T) {
 	}
 }
 
-// together sends from many clients at once and counts the statuses.
-func (s *service) together(n int, send func(i int) answer) map[int]int {
+// concurrently sends from n clients at once and counts the statuses.
+func (s *service) concurrently(n int, send func(i int) answer) map[int]int {
 	answers := make([]answer, n)
 	var clients sync.WaitGroup
 	for i := range n {

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -122,14 +121,6 @@ func showDurations(d db.Distribution, level db.Level) durations {
 	}
 }
 
-func showSeconds(d db.NullDuration) *float64 {
-	if !d.Valid {
-		return nil
-	}
-	seconds := d.V.Seconds()
-	return &seconds
-}
-
 // dora answers the figures of a window, as JSON or as CSV.
 func (a *api) dora(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
@@ -171,10 +162,3 @@ func showDora(groups []db.DoraGroup, q db.DoraQuery, b db.Bands) doraAnswer {
 }
 
 func showBands(b db.Bands) bands { return bands{Year: b.Year, Report: b.Report, Source: b.Source} }
-
-// showDate writes a date with the offset of a place, where a day of a series
-// begins at midnight.
-func showDate(t time.Time, location *time.Location) *string {
-	s := t.In(location).Format("2006-01-02T15:04:05.000Z07:00")
-	return &s
-}

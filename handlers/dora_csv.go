@@ -1,41 +1,11 @@
 package handlers
 
 import (
-	"encoding/csv"
-	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/em-metrics/em-metrics/db"
 )
-
-// csvCell makes a text safe in a spreadsheet, which would run one that begins
-// like a formula (https://owasp.org/www-community/attacks/CSV_Injection).
-func csvCell(text string) string {
-	if strings.HasPrefix(strings.TrimLeft(text, " "), "'") || strings.ContainsAny(firstVisible(text), "=+-@\t\r\n|%") {
-		return "'" + text
-	}
-	return text
-}
-
-func firstVisible(text string) string {
-	for _, r := range strings.TrimLeft(text, " \u00a0\ufeff") {
-		return string(r)
-	}
-	return ""
-}
-
-// writeCSV answers with a table.
-func writeCSV(w http.ResponseWriter, name string, records [][]string) error {
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if err := csv.NewWriter(w).WriteAll(records); err != nil {
-		return nil //nolint:nilerr // A client that has gone cannot be told.
-	}
-	return nil
-}
 
 // doraColumn is one column of the table of figures.
 type doraColumn struct {
@@ -106,18 +76,4 @@ func writeDoraCSV(w http.ResponseWriter, groups []db.DoraGroup, q db.DoraQuery, 
 		}
 	}
 	return writeCSV(w, "dora.csv", records)
-}
-
-func csvNumber(n *float64) string {
-	if n == nil {
-		return ""
-	}
-	return strconv.FormatFloat(*n, 'f', -1, 64)
-}
-
-func csvText(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return csvCell(*s)
 }

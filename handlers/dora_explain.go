@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -93,15 +92,11 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request, _ httprouter.Param
 	if err != nil {
 		return err
 	}
-	if next != nil {
-		values := r.URL.Query()
-		values.Del("offset")
-		values.Del("window") // it would end later by then
-		values.Set("from", *showTime(dq.From))
-		values.Set("to", *showTime(dq.To))
-		values.Set("cursor", formatCursor(*next))
-		w.Header().Set("Link", fmt.Sprintf("<%s?%s>; rel=%q", r.URL.Path, values.Encode(), "next"))
-	}
+	values := r.URL.Query()
+	values.Del("window") // it would end later by then
+	values.Set("from", *showTime(dq.From))
+	values.Set("to", *showTime(dq.To))
+	linkNext(w, r.URL.Path, values, next)
 	w.Header().Set("Vary", "Accept")
 	shown := make([]evidence, len(found))
 	for i, e := range found {

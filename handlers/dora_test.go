@@ -73,7 +73,7 @@ func dig(t *testing.T, value any, path string) any {
 	return value
 }
 
-func TestDoraAnswersTheFigures(t *testing.T) {
+func TestDora(t *testing.T) {
 	s := aDay(t)
 	got := decoded(t, s.get("/dora?window=1d"))
 	for path, want := range map[string]any{
@@ -119,7 +119,7 @@ func TestDoraAnswersTheFigures(t *testing.T) {
 	}
 }
 
-func TestDoraGroupsFiltersAndCutsIntoPieces(t *testing.T) {
+func TestDoraGroupsFiltersAndSplitsIntoIntervals(t *testing.T) {
 	s := aDay(t)
 	got := decoded(t, s.get("/dora?from=2026-03-03&to=2026-03-06&group_by=project,environment&interval=day&tz=Asia/Tokyo"))
 	var seen []string
@@ -146,7 +146,7 @@ func TestDoraGroupsFiltersAndCutsIntoPieces(t *testing.T) {
 	}
 }
 
-func TestDoraSaysWhichParameterIsWrong(t *testing.T) {
+func TestDoraNamesTheInvalidParameter(t *testing.T) {
 	s := start(t)
 	for _, test := range []struct{ query, field, says string }{
 		{"window=30", "window", "such as 24h, 30d or 12w"},
@@ -185,7 +185,7 @@ func TestDoraSaysWhichParameterIsWrong(t *testing.T) {
 	}
 }
 
-func TestDatesOfAQueryAreInItsTimeZone(t *testing.T) {
+func TestQueryDatesAreInTheGivenTimeZone(t *testing.T) {
 	s := start(t)
 	for query, want := range map[string]string{
 		"from=2026-01-31&to=2026-02-01":                                      "2026-01-31T00:00:00.000Z 2026-02-01T00:00:00.000Z",
@@ -283,7 +283,7 @@ func TestCSVIsNegotiated(t *testing.T) {
 	}
 }
 
-func TestExplainShowsWhatWentIn(t *testing.T) {
+func TestExplainShowsTheEvidence(t *testing.T) {
 	s := aDay(t)
 	got := decoded(t, s.get("/dora/explain?metric=change_failure_rate&window=1d&project_id=shop"))
 	if dig(t, got, "figure.ratio") != 0.5 || dig(t, got, "evidence.1.deployment.id") != "1" ||

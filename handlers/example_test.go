@@ -19,9 +19,9 @@ import (
 	"github.com/em-metrics/em-metrics/handlers"
 )
 
-// function makes what a serverless platform calls for each request. Between
-// two calls the process may be frozen, so nothing can be left for later: the
-// metrics are pushed before a call ends.
+// function returns the handler that a serverless platform calls for each request.
+// Between two calls the process may be frozen, so the metrics are pushed before a
+// call ends.
 func function(store *db.Store, metrics *exporter.Exporter, logger *slog.Logger) (http.Handler, error) {
 	api, err := handlers.New(handlers.Options{
 		Store: store, Metrics: metrics.Handler(), Meter: metrics.Meter(),
@@ -32,16 +32,16 @@ func function(store *db.Store, metrics *exporter.Exporter, logger *slog.Logger) 
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api.ServeHTTP(w, r)
-		// A push that fails loses nothing: the next one has the same totals.
+		// A failed push loses nothing, because the next one has the same totals.
 		if err := metrics.ForceFlush(r.Context()); err != nil {
 			logger.WarnContext(r.Context(), "push", "error", err)
 		}
 	}), nil
 }
 
-// The API is an http.Handler, so it can be a serverless function too. What it
-// is made of is made once, when the process starts; the database has to be on
-// a volume that outlives the process.
+// The API is an [http.Handler], so it can also be a serverless function. The store
+// and the exporter are created once, when the process starts; the database must be
+// on a volume that outlives the process.
 func ExampleNew_serverless() {
 	var pushed atomic.Bool
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -62,7 +62,7 @@ func ExampleNew_serverless() {
 	})
 	check(err)
 	defer func() { check(metrics.Shutdown(ctx)) }()
-	check(metrics.CatchUp(ctx)) // what was stored before
+	check(metrics.CatchUp(ctx)) // apply the events stored before
 	call, err := function(store, metrics, logger)
 	check(err)
 

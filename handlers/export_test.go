@@ -1,14 +1,13 @@
 package handlers
 
-// What the tests of the front door need from behind it.
+// Internals that tests use directly.
 var (
 	ParseTime    = parseTime
 	ParseCursor  = parseCursor
 	FormatCursor = formatCursor
-	ParseTeams   = parseTeams
 )
 
-// Routes are the rows of the table of routes, as "METHOD /path/:parameter".
+// Routes returns the routing table, as "METHOD /path/:parameter".
 func Routes() (rows []string) {
 	for _, r := range (&api{}).routes() {
 		rows = append(rows, r.method+" "+r.path)

@@ -1,5 +1,5 @@
-// Package handlers is the HTTP API: it authenticates a request, decodes and
-// validates it, makes one call of the store and writes the answer.
+// Package handlers is the HTTP API: a handler decodes and validates a request,
+// calls the store and writes the response.
 package handlers
 
 import (
@@ -16,51 +16,55 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/handlers/catalog"
+	"github.com/em-metrics/em-metrics/handlers/page"
 )
 
-// Options are what the API is made of. Store is required, and so is a
-// credential unless Auth.Disabled is set; everything else has a default.
+// Options configures the API. Store is required, and so is a credential unless
+// Auth.Disabled is set; everything else has a default.
 type Options struct {
-	// Store keeps what is sent.
+	// Store holds the deployments and incidents.
 	Store *db.Store
-	// Metrics answers GET /metrics. Nil answers 404.
+	// Metrics serves GET /metrics. If it is nil, the route responds with 404.
 	Metrics http.Handler
-	// Meter receives the API's own figures. Nil records none.
+	// Meter records the duration of requests. If it is nil, nothing is recorded.
 	Meter metric.Meter
-	// Teams finds the team of a project or user. Nil knows none.
-	Teams *Teams
-	// Auth says who may call.
+	// Catalog finds the team of a project or user. If it is nil, there are no
+	// teams.
+	Catalog *catalog.Catalog
+	// Auth holds the credentials that clients must send.
 	Auth Auth
-	// Environment is used where a request names none. Empty means NO_ENV.
+	// Environment is the default for requests that name none. Empty means
+	// NO_ENV.
 	Environment string
-	// Build is what GET /version answers.
+	// Build is the response of GET /version.
 	Build Build
-	// Logger receives one line for each request. Nil means [slog.Default].
+	// Logger receives one line per request. Nil means [slog.Default].
 	Logger *slog.Logger
 }
 
-// Build says which em-metrics this is.
+// Build identifies the running version.
 type Build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`
 	Go       string `json:"go"`
 }
 
-// prefix is where every route exists a second time.
+// prefix is the path under which every route is served a second time.
 const prefix = "/api/v1"
 
 // api holds what the handlers share.
 type api struct {
 	Options
 	requests requestDurations
-	views    *views
+	pages    *page.Renderer
 }
 
-// handler is one route's function. It either writes an answer or returns the
-// error that [api.fail] turns into one.
+// handler serves one route. It either writes a response or returns an error,
+// which [api.fail] turns into one.
 type handler func(w http.ResponseWriter, r *http.Request, p httprouter.Params) error
 
-// route is a row of the table of routes.
+// route is a row of the routing table.
 type route struct {
 	method string
 	path   string
@@ -68,46 +72,46 @@ type route struct {
 	access access
 }
 
-// routes is the table of everything the API answers.
+// routes is the routing table.
 func (a *api) routes() []route {
 	return []route{
-		{http.MethodPost, "/deployments", a.startDeployment, protected},
-		{http.MethodGet, "/deployments", a.listDeployments, protected},
-		{http.MethodGet, "/deployments/:id", a.getDeployment, protected},
-		{http.MethodPost, "/deployments/:id/deployed", a.finishDeployment, protected},
-		{http.MethodPost, "/incidents", a.openIncident, protected},
-		{http.MethodGet, "/incidents", a.listIncidents, protected},
-		{http.MethodGet, "/incidents/:id", a.getIncident, protected},
-		{http.MethodPost, "/incidents/:id/restored", a.restoreIncident, protected},
-		{http.MethodPost, "/incidents/:id/finished", a.finishIncident, protected},
-		{http.MethodGet, "/metrics", a.metrics, scraped},
-		{http.MethodGet, "/", a.home, browsed},
-		{http.MethodGet, "/dora", a.dora, protected},
-		{http.MethodGet, "/dora/explain", a.explain, protected},
-		{http.MethodGet, "/badge/:file", a.badge, scraped},
-		{http.MethodGet, "/config", a.config, protected},
-		{http.MethodGet, "/version", a.version, protected},
-		{http.MethodGet, "/openapi.yaml", a.openAPI, protected},
-		{http.MethodGet, "/health", a.health, public},
-		{http.MethodGet, "/ready", a.ready, public},
+		{http.MethodPost, "/deployments", a.startDeployment, credentialAccess},
+		{http.MethodGet, "/deployments", a.listDeployments, credentialAccess},
+		{http.MethodGet, "/deployments/:id", a.getDeployment, credentialAccess},
+		{http.MethodPost, "/deployments/:id/deployed", a.finishDeployment, credentialAccess},
+		{http.MethodPost, "/incidents", a.openIncident, credentialAccess},
+		{http.MethodGet, "/incidents", a.listIncidents, credentialAccess},
+		{http.MethodGet, "/incidents/:id", a.getIncident, credentialAccess},
+		{http.MethodPost, "/incidents/:id/restored", a.restoreIncident, credentialAccess},
+		{http.MethodPost, "/incidents/:id/finished", a.finishIncident, credentialAccess},
+		{http.MethodGet, "/metrics", a.metrics, metricsAccess},
+		{http.MethodGet, "/", a.home, browserAccess},
+		{http.MethodGet, "/dora", a.dora, credentialAccess},
+		{http.MethodGet, "/dora/explain", a.explain, credentialAccess},
+		{http.MethodGet, "/badge/:file", a.badge, metricsAccess},
+		{http.MethodGet, "/config", a.config, credentialAccess},
+		{http.MethodGet, "/version", a.version, credentialAccess},
+		{http.MethodGet, "/openapi.yaml", a.openAPI, credentialAccess},
+		{http.MethodGet, "/health", a.health, publicAccess},
+		{http.MethodGet, "/ready", a.ready, publicAccess},
 	}
 }
 
-// New makes the API. Every route exists at the root and under /api/v1, the
-// prefix that clients of the older service use. The handler may be called
-// concurrently; it starts nothing that outlives a request.
+// New returns the API. Every route is served at the root and under /api/v1, the
+// prefix that clients of the older service use. The handler is safe for
+// concurrent use and starts nothing that outlives a request.
 func New(o Options) (http.Handler, error) {
 	if o.Store == nil {
-		return nil, errors.New("make the API: a store is required")
+		return nil, errors.New("create the API: a store is required")
 	}
 	if err := o.Auth.check(); err != nil {
-		return nil, fmt.Errorf("make the API: %w", err)
+		return nil, fmt.Errorf("create the API: %w", err)
 	}
 	if o.Meter == nil {
 		o.Meter = noop.Meter{}
 	}
-	if o.Teams == nil {
-		o.Teams = &Teams{}
+	if o.Catalog == nil {
+		o.Catalog = &catalog.Catalog{}
 	}
 	if o.Environment == "" {
 		o.Environment = "NO_ENV"
@@ -117,13 +121,13 @@ func New(o Options) (http.Handler, error) {
 	}
 	requests, err := newRequestDurations(o.Meter)
 	if err != nil {
-		return nil, fmt.Errorf("make the API: %w", err)
+		return nil, fmt.Errorf("create the API: %w", err)
 	}
-	views, err := newViews()
+	pages, err := newPages(o)
 	if err != nil {
-		return nil, fmt.Errorf("make the API: %w", err)
+		return nil, fmt.Errorf("create the API: %w", err)
 	}
-	a := &api{Options: o, requests: requests, views: views}
+	a := &api{Options: o, requests: requests, pages: pages}
 	return a.router(), nil
 }
 
@@ -135,7 +139,7 @@ func (a *api) router() http.Handler {
 	for _, at := range []string{"", prefix} {
 		for _, rt := range a.routes() {
 			pattern := at + rt.path
-			serve := a.observed(pattern, a.guarded(rt.access, rt.serve))
+			serve := a.instrument(pattern, a.authorize(rt.access, rt.serve))
 			router.Handle(rt.method, pattern, serve)
 			if rt.method == http.MethodGet {
 				router.Handle(http.MethodHead, pattern, serve)
@@ -143,10 +147,10 @@ func (a *api) router() http.Handler {
 		}
 	}
 	router.NotFound = a.fallback(func(_ http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
-		return notFound(fmt.Sprintf("there is nothing at %s: see /openapi.yaml for what there is", r.URL.Path))
+		return notFound(r.URL.Path + " does not exist; see /openapi.yaml for the routes")
 	})
 	router.MethodNotAllowed = a.fallback(func(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
-		// The router names OPTIONS always, and nothing here answers it.
+		// The router always lists OPTIONS, which is not served.
 		methods := strings.Split(w.Header().Get("Allow"), ", ")
 		methods = slices.DeleteFunc(methods, func(m string) bool { return m == http.MethodOptions })
 		allowed := strings.Join(methods, ", ")
@@ -156,15 +160,15 @@ func (a *api) router() http.Handler {
 	return matchEscaped(router)
 }
 
-// fallback serves what no route fits. It asks for a credential first, so that
-// a stranger cannot tell which paths exist.
+// fallback serves requests that no route matches. It requires a credential, so
+// that clients without one cannot discover which paths exist.
 func (a *api) fallback(serve handler) http.Handler {
-	observed := a.observed("", a.guarded(protected, serve))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { observed(w, r, nil) })
+	instrumented := a.instrument("", a.authorize(credentialAccess, serve))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { instrumented(w, r, nil) })
 }
 
-// matchEscaped matches routes against the path as it was sent, so that an id
-// may hold an escaped slash. [pathID] undoes the escaping.
+// matchEscaped routes by the escaped path, so that an id may contain an escaped
+// slash. [pathID] unescapes it.
 func matchEscaped(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		escaped := *r
@@ -173,34 +177,40 @@ func matchEscaped(next http.Handler) http.Handler {
 	})
 }
 
-// pathID reads the id in a path.
+// pathID returns the id in the path.
 func pathID(p httprouter.Params) (string, error) {
 	id, err := url.PathUnescape(p.ByName("id"))
 	if err != nil {
-		return "", badRequest(fieldError{"id", "is not a well-formed part of a URL: escape % as %25"})
+		return "", badRequest(fieldError{"id", "is not a valid URL path segment; escape % as %25"})
 	}
 	var f fields
 	f.name("id", id)
 	return id, f.err()
 }
 
+// metrics serves GET /metrics: 200 with all series in the format that Accept
+// asks for, 503 until every stored event has been applied, 404 if the process
+// exposes no metrics.
 func (a *api) metrics(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	if a.Metrics == nil {
-		return notFound("this process exposes no metrics")
+		return notFound("/metrics is not served by this process")
 	}
 	a.Metrics.ServeHTTP(w, r)
 	return nil
 }
 
+// config serves GET /config: 200 with the content of the CONFIG file in use.
 func (a *api) config(w http.ResponseWriter, _ *http.Request, _ httprouter.Params) error {
-	return writeJSON(w, http.StatusOK, a.Teams)
+	return writeJSON(w, http.StatusOK, a.Catalog)
 }
 
+// version serves GET /version: 200 with the version, revision and Go version of
+// the build.
 func (a *api) version(w http.ResponseWriter, _ *http.Request, _ httprouter.Params) error {
 	return writeJSON(w, http.StatusOK, a.Build)
 }
 
-// String returns the build in one line.
+// String returns the build on one line.
 func (b Build) String() string {
 	s := "em-metrics " + b.Version
 	if b.Revision != "" {

@@ -21,6 +21,7 @@ type IncidentRequest struct {
 	Username     string  `json:"username,omitempty"`
 }
 
+// command validates the request and returns the command for the store.
 func (q IncidentRequest) command(a *api, idempotencyKey string) (db.OpenIncident, error) {
 	var f fields
 	environment := f.optionalName("environment", q.Environment)
@@ -41,7 +42,7 @@ func (q IncidentRequest) command(a *api, idempotencyKey string) (db.OpenIncident
 		f.name("Idempotency-Key", idempotencyKey)
 	}
 	user := f.user(q.User, q.Username)
-	c.Team, c.FillTeam = a.teamOf(user), user != ""
+	c.Team, c.FillTeam = a.findTeam(user), user != ""
 	return c, f.err()
 }
 
@@ -55,6 +56,7 @@ type IncidentDateRequest struct {
 	Username    string  `json:"username,omitempty"`
 }
 
+// command validates the request and returns the command for the store.
 func (q IncidentDateRequest) command(a *api, id string) (db.RestoreIncident, error) {
 	var f fields
 	c := db.RestoreIncident{
@@ -66,12 +68,12 @@ func (q IncidentDateRequest) command(a *api, id string) (db.RestoreIncident, err
 		At: f.optionalTime("date", q.Date),
 	}
 	if user := f.user(q.User, q.Username); user != "" {
-		c.Team = a.teamOf(user)
+		c.Team = a.findTeam(user)
 	}
 	return c, f.err()
 }
 
-// incident is an incident as the API shows it.
+// incident is the JSON form of an incident.
 type incident struct {
 	ID           string  `json:"id"`
 	ProjectID    string  `json:"project_id"`
@@ -91,6 +93,9 @@ func showIncident(i *db.Incident) incident {
 	}
 }
 
+// openIncident serves POST /incidents: 201 with the incident, 200 if it was already
+// recorded, 409 if it was recorded with different values, 422 if its deployment is
+// unknown.
 func (a *api) openIncident(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	var request IncidentRequest
 	if err := decode(w, r, &request, false); err != nil {
@@ -100,25 +105,31 @@ func (a *api) openIncident(w http.ResponseWriter, r *http.Request, _ httprouter.
 	if err != nil {
 		return err
 	}
-	return a.do(w, r, command)
+	return a.execute(w, r, command)
 }
 
+// restoreIncident serves POST /incidents/:id/restored: 200 with the incident, 404 if
+// it is unknown, 409 if it was restored at another time or the id is ambiguous.
 func (a *api) restoreIncident(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
 	command, err := a.dateCommand(w, r, p)
 	if err != nil {
 		return err
 	}
-	return a.do(w, r, command)
+	return a.execute(w, r, command)
 }
 
+// finishIncident serves POST /incidents/:id/finished: 200 with the incident, 404 if
+// it is unknown, 409 if it was closed at another time or the id is ambiguous.
 func (a *api) finishIncident(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
 	command, err := a.dateCommand(w, r, p)
 	if err != nil {
 		return err
 	}
-	return a.do(w, r, db.FinishIncident(command))
+	return a.execute(w, r, db.FinishIncident(command))
 }
 
+// dateCommand decodes a request to restore an incident. To finish one is the same
+// request.
 func (a *api) dateCommand(w http.ResponseWriter, r *http.Request, p httprouter.Params) (c db.RestoreIncident, err error) {
 	id, err := pathID(p)
 	if err != nil {
@@ -131,8 +142,10 @@ func (a *api) dateCommand(w http.ResponseWriter, r *http.Request, p httprouter.P
 	return request.command(a, id)
 }
 
+// getIncident serves GET /incidents/:id: 200 with the incident, 404 if it is unknown,
+// 409 if the id is ambiguous.
 func (a *api) getIncident(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
-	ref, err := refOf(r, p)
+	ref, err := parseRef(r, p)
 	if err != nil {
 		return err
 	}
@@ -143,6 +156,8 @@ func (a *api) getIncident(w http.ResponseWriter, r *http.Request, p httprouter.P
 	return writeJSON(w, http.StatusOK, showIncident(found))
 }
 
+// listIncidents serves GET /incidents: 200 with an array, newest first, and a Link
+// header if there is another page; 400 for bad parameters.
 func (a *api) listIncidents(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
 	filter := db.IncidentFilter{

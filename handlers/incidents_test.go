@@ -32,7 +32,7 @@ func TestIncidents(t *testing.T) {
 				"incident_finished shop/production/INC-7 at 12:00:00",
 				"incident_started shop/production/INC-8 at 10:40:00",
 			},
-			metrics: []string{ // it fails once, however many incidents it causes
+			metrics: []string{ // it fails once, regardless of the number of incidents
 				"change_failure_count shop/production 1",
 				"deployment_duration shop/production 1 1800",
 				"deployment_frequency shop/production 1",
@@ -46,7 +46,7 @@ func TestIncidents(t *testing.T) {
 			},
 		},
 		{
-			name: "incidents without a name of their own",
+			name: "incidents without an id",
 			steps: []step{
 				{request: "POST /incidents", body: `{"project_id": "shop", "started_at": "@10:00"}`,
 					want: "201 shop/production/incident_shop_1 started 10:00"},
@@ -59,7 +59,7 @@ func TestIncidents(t *testing.T) {
 				{request: "POST /incidents", body: `{"project_id": "shop"}`, once: true,
 					want: "201 shop/production/incident_shop_5 started 12:00"},
 				{request: "POST /incidents", body: `{"project_id": "shop", "started_at": "@11:59"}`, headers: []string{"Idempotency-Key: a"},
-					want: "409 started_at is recorded as 2026-03-04T12:00:00.000Z: send that, or leave it out"},
+					want: "409 started_at is already recorded as 2026-03-04T12:00:00.000Z; send the same value or omit the field"},
 				{request: "POST /incidents", body: `{"project_id": "api"}`, headers: []string{"Idempotency-Key: a"},
 					want: "201 api/production/incident_api_1 started 12:00"},
 				{request: "POST /incidents/incident_shop_1/restored",
@@ -82,7 +82,7 @@ func TestIncidents(t *testing.T) {
 			},
 		},
 		{
-			name: "an incident that is over when it is told",
+			name: "an incident that is over when it is reported",
 			steps: []step{
 				{request: "POST /incidents", body: `{"id": "1", "project_id": "shop", "started_at": "@09:00", "restored_at": "@09:30", "finished_at": "@10:00"}`,
 					want: "201 shop/production/1 started 09:00 restored 09:30 finished 10:00"},
@@ -115,7 +115,7 @@ func TestIncidents(t *testing.T) {
 			name: "the cause becomes known later",
 			steps: []step{
 				{request: "POST /incidents", body: `{"id": "1", "project_id": "shop", "deployment_id": "1"}`,
-					want: `422 deployment_id "1" is not the id of a deployment in project_id "shop": record the deployment first, or leave deployment_id out`},
+					want: `422 deployment_id "1" does not match any deployment in project_id "shop"; record the deployment first, or omit deployment_id`},
 				{request: "POST /incidents", body: `{"id": "1", "project_id": "shop", "started_at": "@11:00"}`,
 					want: "201 shop/production/1 started 11:00"},
 				{request: "POST /deployments/1/deployed", body: deployed,
@@ -135,23 +135,23 @@ func TestIncidents(t *testing.T) {
 			},
 		},
 		{
-			name: "what is recorded of an incident is not contradicted",
+			name: "conflicting values are rejected",
 			steps: []step{
 				{request: "POST /incidents", body: `{"id": "1", "project_id": "shop", "started_at": "@10:00"}`,
 					want: "201 shop/production/1 started 10:00"},
 				{request: "POST /incidents", body: `{"id": "1", "project_id": "shop", "started_at": "@10:01"}`,
-					want: "409 started_at is recorded as 2026-03-04T10:00:00.000Z: send that, or leave it out"},
+					want: "409 started_at is already recorded as 2026-03-04T10:00:00.000Z; send the same value or omit the field"},
 				{request: "POST /incidents/1/restored", body: `{"date": "@11:00"}`,
 					want: "200 shop/production/1 started 10:00 restored 11:00"},
 				{request: "POST /incidents/1/restored", body: `{"date": "@11:01"}`,
-					want: "409 restored_at is recorded as 2026-03-04T11:00:00.000Z: send that, or leave it out"},
+					want: "409 restored_at is already recorded as 2026-03-04T11:00:00.000Z; send the same value or omit the field"},
 				{request: "POST /incidents/1/finished", body: `{"date": "@11:30"}`,
 					want: "200 shop/production/1 started 10:00 restored 11:00 finished 11:30"},
 				{request: "POST /incidents/1/finished", body: `{"date": "@11:31"}`,
-					want: "409 finished_at is recorded as 2026-03-04T11:30:00.000Z: send that, or leave it out"},
-				{request: "POST /incidents/2/restored", want: `404 id "2" is not the id of an incident`},
-				{request: "POST /incidents/2/finished", want: `404 id "2" is not the id of an incident`},
-				{request: "GET /incidents/2", want: `404 id "2" is not the id of an incident`},
+					want: "409 finished_at is already recorded as 2026-03-04T11:30:00.000Z; send the same value or omit the field"},
+				{request: "POST /incidents/2/restored", want: `404 id "2" does not match any incident`},
+				{request: "POST /incidents/2/finished", want: `404 id "2" does not match any incident`},
+				{request: "GET /incidents/2", want: `404 id "2" does not match any incident`},
 			},
 			events: []string{
 				"incident_started shop/production/1 at 10:00:00",
@@ -166,7 +166,7 @@ func TestIncidents(t *testing.T) {
 			},
 		},
 		{
-			name: "three incidents have one id",
+			name: "three incidents share an id",
 			steps: []step{
 				{request: "POST /incidents", body: `{"id": "1", "project_id": "shop", "environment": "staging"}`,
 					want: "201 shop/staging/1 started 12:00"},
@@ -175,15 +175,15 @@ func TestIncidents(t *testing.T) {
 				{request: "POST /incidents", body: `{"id": "1", "project_id": "api"}`,
 					want: "201 api/production/1 started 12:00"},
 				{request: "POST /incidents/1/finished",
-					want: `409 project_id must choose one of: project_id "api" in environment "production"; project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
+					want: `409 project_id must be one of: project_id "api" in environment "production"; project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
 				{request: "POST /incidents/1/restored", body: `{"project_id": "shop"}`,
-					want: `409 environment must choose one of: project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
+					want: `409 environment must be one of: project_id "shop" in environment "production"; project_id "shop" in environment "staging"`},
 				{request: "POST /incidents/1/restored", body: `{"project_id": "shop", "environment": "staging"}`,
 					want: "200 shop/staging/1 started 12:00 restored 12:00"},
 				{request: "POST /incidents/1/finished", body: `{"project_id": "api"}`,
 					want: "200 api/production/1 started 12:00 restored 12:00 finished 12:00"},
 				{request: "GET /incidents/1?environment=production",
-					want: `409 project_id must choose one of: project_id "api" in environment "production"; project_id "shop" in environment "production"`},
+					want: `409 project_id must be one of: project_id "api" in environment "production"; project_id "shop" in environment "production"`},
 				{request: "GET /incidents/1?environment=staging", want: "200 shop/staging/1 started 12:00 restored 12:00"},
 			},
 			events: []string{
@@ -208,14 +208,14 @@ func TestIncidents(t *testing.T) {
 	})
 }
 
-func TestAnIncidentIsFilledInBitByBit(t *testing.T) {
+func TestIncidentIsCompletedByLaterCalls(t *testing.T) {
 	s := start(t)
 	s.must("POST /deployments/1/deployed", deployed)
 	for _, step := range []step{
 		{body: `{"id": "1", "project_id": "shop", "started_at": "@10:30"}`, want: "201 shop/production/1 started 10:30"},
 		{body: `{"id": "1", "project_id": "shop", "deployment_id": "1"}`, want: "200 shop/production/1 by 1 started 10:30"},
 		{body: `{"id": "1", "project_id": "shop", "restored_at": "@11:00"}`, want: "200 shop/production/1 by 1 started 10:30 restored 11:00"},
-		{body: `{"id": "1", "project_id": "shop", "deployment_id": "2"}`, want: `409 deployment_id is recorded as "1": send that, or leave it out`},
+		{body: `{"id": "1", "project_id": "shop", "deployment_id": "2"}`, want: `409 deployment_id is already recorded as "1"; send the same value or omit the field`},
 	} {
 		if got := s.send("POST /incidents", step.body); got.String() != step.want {
 			t.Errorf("%s\n got %s\nwant %s", step.body, got, step.want)
@@ -234,7 +234,7 @@ func TestAnIncidentIsFilledInBitByBit(t *testing.T) {
 	})
 }
 
-func TestRetriesAtOnceOfAnIncidentWithoutANameMakeOne(t *testing.T) {
+func TestConcurrentRetriesWithoutAnIDCreateOneIncident(t *testing.T) {
 	for name, send := range map[string]func(s *service) answer{
 		"Idempotency-Key": func(s *service) answer {
 			return s.send("POST /incidents", `{"project_id": "shop"}`, "Idempotency-Key: a")
@@ -244,17 +244,17 @@ func TestRetriesAtOnceOfAnIncidentWithoutANameMakeOne(t *testing.T) {
 		},
 	} {
 		s := start(t)
-		statuses := s.together(20, func(int) answer { return send(s) })
+		statuses := s.concurrently(20, func(int) answer { return send(s) })
 		if fmt.Sprint(statuses) != "map[200:19 201:1]" || len(s.events()) != 1 {
 			t.Errorf("%s: statuses %v, events %q", name, statuses, s.events())
 		}
 	}
 }
 
-func TestEveryIncidentWithoutANameGetsOneOfItsOwn(t *testing.T) {
+func TestIncidentsWithoutAnIDGetDistinctIDs(t *testing.T) {
 	s := start(t)
 	s.must("POST /incidents", `{"project_id": "shop", "id": "incident_shop_3"}`)
-	statuses := s.together(20, func(i int) answer {
+	statuses := s.concurrently(20, func(i int) answer {
 		return s.send("POST /incidents", `{"project_id": "shop"}`, fmt.Sprint("Idempotency-Key: ", i))
 	})
 	if fmt.Sprint(statuses) != "map[201:20]" {

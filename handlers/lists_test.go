@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// filled is a service with some records: deployments a0 to a4 of the project a
-// and b0 to b4 of b, started at ten to fourteen past nine, and incidents alike,
-// of which the even ones are restored and the first is closed.
+// filled starts a service with deployments a0 to a4 of project a and b0 to b4 of
+// project b, started from 09:10 to 09:14, and incidents with the same names and
+// times, of which the even ones are restored and the first ones closed.
 func filled(t *testing.T) *service {
 	s := start(t, withTeams(t, `{"teams": {"red": {"projects": ["a"]}, "blue": {"projects": ["b"]}}}`))
 	for i := range 5 {
@@ -34,7 +34,7 @@ func filled(t *testing.T) *service {
 	return s
 }
 
-// listed are the ids in a list.
+// listed returns the ids in a list.
 func (a answer) listed(t *testing.T) (ids []string) {
 	t.Helper()
 	found, err := readJSON[[]struct {
@@ -83,7 +83,7 @@ func TestListsAreFiltered(t *testing.T) {
 	}
 }
 
-func TestAnEmptyListIsAList(t *testing.T) {
+func TestEmptyListIsAnArray(t *testing.T) {
 	s := start(t)
 	for _, path := range []string{"/deployments", "/incidents?type=unfinished"} {
 		if got := s.get(path); got.body != "[]\n" || got.header.Get("Link") != "" {
@@ -94,7 +94,7 @@ func TestAnEmptyListIsAList(t *testing.T) {
 
 var nextLink = regexp.MustCompile(`^<([^>]+)>; rel="next"$`)
 
-// pages follows the links from a path to the end.
+// pages follows the links from a path to the last page.
 func (s *service) pages(t *testing.T, path string) (pages [][]string) {
 	t.Helper()
 	for range 100 {
@@ -110,11 +110,11 @@ func (s *service) pages(t *testing.T, path string) (pages [][]string) {
 		}
 		path = match[1]
 	}
-	t.Fatalf("%s has no end", path)
+	t.Fatalf("%s has too many pages", path)
 	return nil
 }
 
-func TestListsArePagedByTheirLinks(t *testing.T) {
+func TestListPagesAreLinked(t *testing.T) {
 	s := filled(t)
 	for path, want := range map[string]string{
 		"/deployments?limit=4":                             "[[b4 a4 b3 a3] [b2 a2 b1 a1] [b0 a0]]",
@@ -132,9 +132,9 @@ func TestListsArePagedByTheirLinks(t *testing.T) {
 	}
 }
 
-// TestAListStaysInPlaceWhileItGrows reads a list while newer records arrive:
-// none is shown twice and none is left out.
-func TestAListStaysInPlaceWhileItGrows(t *testing.T) {
+// TestPagesAreStableWhileTheListGrows reads a list while a record is added: no other
+// record is listed twice or left out.
+func TestPagesAreStableWhileTheListGrows(t *testing.T) {
 	s := filled(t)
 	first := s.get("/deployments?limit=6&project_id=a")
 	if first.header.Get("Link") != "" {
@@ -148,7 +148,7 @@ func TestAListStaysInPlaceWhileItGrows(t *testing.T) {
 	}
 }
 
-func TestManyRecordsOfOneMomentArePagedWithoutAGap(t *testing.T) {
+func TestRecordsOfTheSameMomentArePagedWithoutGaps(t *testing.T) {
 	s := start(t)
 	var want []string
 	for i := range 120 {
@@ -164,41 +164,41 @@ func TestManyRecordsOfOneMomentArePagedWithoutAGap(t *testing.T) {
 	compare(t, "deployments", slices.Concat(pages...), want)
 }
 
-func TestParametersOfListsAreChecked(t *testing.T) {
+func TestListParametersAreValidated(t *testing.T) {
 	const (
-		limits  = "send a whole number from 1 to 500"
-		offsets = "send a whole number from 0 to 2147483647"
-		cursors = "400 cursor is not one that a Link header gave: follow that link unchanged"
-		empty   = "is empty: send its value, or check that the variable it comes from is set"
-		twice   = "is there twice: send it once"
+		limits  = "send an integer from 1 to 500"
+		offsets = "send an integer from 0 to 2147483647"
+		cursors = "400 cursor is invalid; follow the Link header unchanged"
+		empty   = "is empty; send its value, or check that the variable it comes from is set"
+		twice   = "appears more than once"
 	)
 	s := filled(t)
 	for query, want := range map[string]string{
-		"/deployments?limit=0":                          `400 limit is "0": ` + limits,
-		"/deployments?limit=501":                        `400 limit is "501": ` + limits,
-		"/deployments?limit=-1":                         `400 limit is "-1": ` + limits,
-		"/deployments?limit=ten":                        `400 limit is "ten": ` + limits,
-		"/deployments?limit=1.5":                        `400 limit is "1.5": ` + limits,
-		"/deployments?limit=99999999999999999999":       `400 limit is "99999999999999999999": ` + limits,
+		"/deployments?limit=0":                          `400 limit is "0"; ` + limits,
+		"/deployments?limit=501":                        `400 limit is "501"; ` + limits,
+		"/deployments?limit=-1":                         `400 limit is "-1"; ` + limits,
+		"/deployments?limit=ten":                        `400 limit is "ten"; ` + limits,
+		"/deployments?limit=1.5":                        `400 limit is "1.5"; ` + limits,
+		"/deployments?limit=99999999999999999999":       `400 limit is "99999999999999999999"; ` + limits,
 		"/deployments?limit=":                           `400 limit ` + empty,
-		"/deployments?offset=-1":                        `400 offset is "-1": ` + offsets,
-		"/deployments?offset=2147483648":                `400 offset is "2147483648": ` + offsets,
+		"/deployments?offset=-1":                        `400 offset is "-1"; ` + offsets,
+		"/deployments?offset=2147483648":                `400 offset is "2147483648"; ` + offsets,
 		"/deployments?cursor=x":                         cursors,
 		"/deployments?cursor=MQ":                        cursors,
 		"/deployments?cursor=MS4":                       cursors,
 		"/deployments?cursor=eC4x":                      cursors,
 		"/deployments?project_id=":                      "400 project_id " + empty,
 		"/deployments?project_id=a&project_id=b":        "400 project_id " + twice,
-		"/deployments?project=a&environ=b":              "400 environ is not a parameter here: there are project_id, team_id, environment, limit, offset, cursor | project is not a parameter here: there are project_id, team_id, environment, limit, offset, cursor",
-		"/deployments?type=in-progress":                 "400 type is not a parameter here: there are project_id, team_id, environment, limit, offset, cursor",
-		"/deployments?project_id=%zz":                   "400 query is not well formed: escape special characters, % as %25",
+		"/deployments?project=a&environ=b":              "400 environ is not a known parameter; known parameters: project_id, team_id, environment, limit, offset, cursor | project is not a known parameter; known parameters: project_id, team_id, environment, limit, offset, cursor",
+		"/deployments?type=in-progress":                 "400 type is not a known parameter; known parameters: project_id, team_id, environment, limit, offset, cursor",
+		"/deployments?project_id=%zz":                   "400 query is malformed; escape special characters, such as % as %25",
 		"/deployments?project_id=%ff":                   "400 project_id is not valid UTF-8",
-		"/deployments?a;b":                              "400 query is not well formed: escape special characters, % as %25",
-		"/deployments/a1?limit=1":                       "400 limit is not a parameter here: there are project_id, environment",
-		"/incidents?type=open":                          `400 type is "open": send in-progress or unfinished`,
-		"/incidents?filter=open":                        `400 filter is "open": send in-progress or unfinished`,
-		"/incidents?type=unfinished&filter=in-progress": "400 filter is another name for type, and they differ: send one of them",
-		"/incidents/a1?type=unfinished":                 "400 type is not a parameter here: there are project_id, environment",
+		"/deployments?a;b":                              "400 query is malformed; escape special characters, such as % as %25",
+		"/deployments/a1?limit=1":                       "400 limit is not a known parameter; known parameters: project_id, environment",
+		"/incidents?type=open":                          `400 type is "open"; send in-progress or unfinished`,
+		"/incidents?filter=open":                        `400 filter is "open"; send in-progress or unfinished`,
+		"/incidents?type=unfinished&filter=in-progress": "400 filter is an alias of type, but the values differ; send only one",
+		"/incidents/a1?type=unfinished":                 "400 type is not a known parameter; known parameters: project_id, environment",
 	} {
 		if got := s.get(query); got.String() != want {
 			t.Errorf("%s\n got %s\nwant %s", query, got, want)
@@ -206,7 +206,7 @@ func TestParametersOfListsAreChecked(t *testing.T) {
 	}
 }
 
-func TestHeadAnswersWhereverGetDoes(t *testing.T) {
+func TestHeadIsServedWhereverGetIs(t *testing.T) {
 	s := filled(t)
 	for _, path := range []string{
 		"/deployments?limit=1", "/deployments/a1", "/incidents", "/incidents/a1", "/metrics", "/health", "/ready",
@@ -227,7 +227,7 @@ func TestHeadAnswersWhereverGetDoes(t *testing.T) {
 	}
 }
 
-func TestConfigAndVersionAreShown(t *testing.T) {
+func TestConfigAndVersion(t *testing.T) {
 	s := start(t, withTeams(t, `{"teams": {"blue": {"projects": ["b"], "users": ["bob", {"github_username": "ann", "email": "ann@example.com"}]}}}`),
 		func(o *setup) { o.Build.Version, o.Build.Revision, o.Build.Go = "v1.2.3", "abc", "go1.26" })
 	if got, want := s.get("/config").body, `{"teams":{"blue":{"projects":["b"],"users":["bob",{"github_username":"ann","email":"ann@example.com"}]}}}`+"\n"; got != want {
@@ -241,7 +241,7 @@ func TestConfigAndVersionAreShown(t *testing.T) {
 	}
 }
 
-func TestDatesAreShownInUTCWithMilliseconds(t *testing.T) {
+func TestDatesAreInUTCWithMilliseconds(t *testing.T) {
 	s := start(t)
 	s.now.Set(time.Date(2026, 3, 4, 12, 0, 0, 7e6, time.UTC))
 	got := s.send("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-03-04T08:00:00.12+02:00"}`)

@@ -22,11 +22,11 @@ import (
 // is the number of requests by route and status.
 type requestDurations struct {
 	histogram metric.Float64Histogram
-	options   *sync.Map // of series to their []metric.RecordOption, made once
+	options   *sync.Map // the []metric.RecordOption of each series
 }
 
-// series is what the duration of a request is recorded under. There are only
-// so many: routes and methods are known ones, and we choose the status.
+// series holds the labels of a request. Their number is bounded: routes are those
+// of the table, methods those of HTTP, and the status is ours.
 type series struct {
 	method, route string
 	status        int
@@ -59,17 +59,17 @@ func (s series) attributes() attribute.Set {
 	return attribute.NewSet(attributes...)
 }
 
-// observed measures and logs every request of a route and turns its error, or
-// its panic, into an answer.
-func (a *api) observed(pattern string, next handler) httprouter.Handle {
+// instrument measures and logs every request of a route, and turns an error or a
+// panic into a response.
+func (a *api) instrument(pattern string, next handler) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
 			if cause := recover(); cause != nil {
-				a.recovered(rec, r, cause)
+				a.answerPanic(rec, r, cause)
 			}
-			a.observe(r, pattern, rec, time.Since(start))
+			a.record(r, pattern, rec, time.Since(start))
 			if rec.broken {
 				panic(http.ErrAbortHandler)
 			}
@@ -80,29 +80,30 @@ func (a *api) observed(pattern string, next handler) httprouter.Handle {
 	}
 }
 
-// recovered answers a request whose handler panicked. An answer that had begun
-// cannot be mended: it is marked as broken, so that the connection is cut and
-// the client does not take what it has for all of it.
-func (a *api) recovered(rec *recorder, r *http.Request, cause any) {
+// answerPanic responds to a request whose handler panicked. A response that has
+// started cannot be fixed: it is marked as broken, so that the connection is
+// closed and the client does not mistake it for complete.
+func (a *api) answerPanic(rec *recorder, r *http.Request, cause any) {
 	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		rec.broken = true // on purpose, and net/http wants to see it
+		rec.broken = true // intended, and net/http must see it
 		return
 	}
-	a.Logger.ErrorContext(r.Context(), "panic in a handler", "cause", cause, "stack", string(debug.Stack()))
+	a.Logger.ErrorContext(r.Context(), "handler panicked", "cause", cause, "stack", string(debug.Stack()))
 	if rec.written {
 		rec.status, rec.broken = http.StatusInternalServerError, true
 		return
 	}
-	clear(rec.Header()) // it was made for another answer
+	clear(rec.Header()) // it belongs to another response
 	a.fail(rec, r, fmt.Errorf("panic: %v", cause))
 }
 
-func (a *api) observe(r *http.Request, pattern string, rec *recorder, took time.Duration) {
+// record measures and logs a request that has been answered.
+func (a *api) record(r *http.Request, pattern string, rec *recorder, took time.Duration) {
 	a.requests.record(r.Context(), series{knownMethod(r.Method), pattern, rec.status}, took)
 	level := slog.LevelInfo
 	switch strings.TrimPrefix(pattern, prefix) {
 	case "/health", "/ready", "/metrics":
-		level = slog.LevelDebug // a line every few seconds would bury the others
+		level = slog.LevelDebug // probes and scrapes would drown out the rest
 	}
 	if !a.Logger.Enabled(r.Context(), level) {
 		return
@@ -112,7 +113,7 @@ func (a *api) observe(r *http.Request, pattern string, rec *recorder, took time.
 		slog.Duration("duration", took), slog.String("client", r.RemoteAddr))
 }
 
-// knownMethod bounds the label: a client may send any word as its method.
+// knownMethod bounds the values of the label, because a client may send any method.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
@@ -122,15 +123,15 @@ func knownMethod(method string) string {
 	return "_OTHER"
 }
 
-// recorder remembers the status of an answer.
+// recorder records the status of a response.
 type recorder struct {
 	http.ResponseWriter
 	status  int
 	written bool
-	broken  bool // the answer began and will not be complete
+	broken  bool // the response has started and will not be completed
 }
 
-// WriteHeader remembers the status and passes it on.
+// WriteHeader records the status and passes it on.
 func (r *recorder) WriteHeader(status int) {
 	if !r.written {
 		r.status, r.written = status, true
@@ -144,5 +145,5 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return r.ResponseWriter.Write(b)
 }
 
-// Unwrap gives http.ResponseController what is below.
+// Unwrap gives [http.ResponseController] access to the wrapped writer.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -11,15 +11,15 @@ import (
 	"testing"
 )
 
-// withPanic makes /metrics panic, after it has written what begins says.
-func withPanic(begins string, cause any) func(*setup) {
+// withPanic makes /metrics panic after it has written a part of the response.
+func withPanic(part string, cause any) func(*setup) {
 	return func(o *setup) {
 		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain")
-			if begins == "" {
+			if part == "" {
 				w.Header().Set("Content-Length", "1000")
 			} else {
-				_, _ = io.WriteString(w, begins)
+				_, _ = io.WriteString(w, part)
 				_ = http.NewResponseController(w).Flush()
 			}
 			panic(cause)
@@ -27,15 +27,15 @@ func withPanic(begins string, cause any) func(*setup) {
 	}
 }
 
-func TestAPanicIsALogged500AndTheProcessGoesOn(t *testing.T) {
-	s := start(t, withPanic("", "a secret of the code"))
-	want := "500 server it has been logged; repeating the request is safe"
+func TestPanicIsA500AndIsLogged(t *testing.T) {
+	s := start(t, withPanic("", "an internal detail"))
+	want := "500 server the error has been logged; the request can safely be retried"
 	for range 3 {
 		if got := s.get("/metrics"); got.String() != want {
 			t.Errorf("got %s", got)
 		}
 	}
-	if n := strings.Count(s.log.String(), "a secret of the code"); n < 3 || !strings.Contains(s.log.String(), "observe_test.go") {
+	if n := strings.Count(s.log.String(), "an internal detail"); n < 3 || !strings.Contains(s.log.String(), "observe_test.go") {
 		t.Errorf("%d times in the log:\n%s", n, s.log)
 	}
 	if got := s.send("POST /incidents", `{"id": "1", "project_id": "shop"}`); got.status != 201 {
@@ -43,9 +43,9 @@ func TestAPanicIsALogged500AndTheProcessGoesOn(t *testing.T) {
 	}
 }
 
-// TestAnAnswerThatBreaksOffIsSeenToBreakOff has a client that received a part
-// of an answer: it must not take it for all.
-func TestAnAnswerThatBreaksOffIsSeenToBreakOff(t *testing.T) {
+// TestTruncatedResponseIsDetectable: a client that received a part of a response
+// must not mistake it for complete.
+func TestTruncatedResponseIsDetectable(t *testing.T) {
 	for name, cause := range map[string]any{
 		"a panic": errors.New("out of luck"), "an abort": http.ErrAbortHandler,
 		"a wrapped abort": fmt.Errorf("copy: %w", http.ErrAbortHandler),
@@ -61,7 +61,7 @@ func TestAnAnswerThatBreaksOffIsSeenToBreakOff(t *testing.T) {
 		}
 		_ = response.Body.Close()
 		s.get("/health")
-		if logged := strings.Contains(s.log.String(), "panic in a handler"); logged != (name == "a panic") {
+		if logged := strings.Contains(s.log.String(), "handler panicked"); logged != (name == "a panic") {
 			t.Errorf("%s: logged %v", name, logged)
 		}
 	}
@@ -76,18 +76,18 @@ func request(t *testing.T, url string) *http.Request {
 	return r
 }
 
-func TestWithoutMetricsThereAreNone(t *testing.T) {
+func TestMetricsAreOptional(t *testing.T) {
 	s := start(t, func(o *setup) { o.NoMetrics = true })
-	if got := s.get("/metrics"); got.String() != "404 path this process exposes no metrics" {
+	if got := s.get("/metrics"); got.String() != "404 path /metrics is not served by this process" {
 		t.Error(got)
 	}
 }
 
 var volatile = regexp.MustCompile(`time=\S+ |duration=\S+ |client=\S+`)
 
-// TestEachRequestIsOneLineOfTheLog compares the log of some requests at the
-// level of production, and looks for what must not be in it.
-func TestEachRequestIsOneLineOfTheLog(t *testing.T) {
+// TestEachRequestIsLoggedOnOneLine compares the log at the default level, and looks
+// for contents that must not be in it.
+func TestEachRequestIsLoggedOnOneLine(t *testing.T) {
 	s := start(t)
 	s.send("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "user": "bob-in-the-body"}`)
 	s.send("POST /api/v1/deployments/a%2Fb%0Aforged/deployed", `{"project_id": "in-the-body"}`)

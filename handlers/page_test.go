@@ -16,7 +16,7 @@ import (
 
 func urlEscape(id string) string { return url.PathEscape(id) }
 
-func TestPageShowsTheFigures(t *testing.T) {
+func TestPageShowsTheMetrics(t *testing.T) {
 	s := aDay(t)
 	for _, path := range []string{"/", "/?window=7d&project_id=&team_id=&environment=&bands=2023", "/api/v1/"} {
 		got := s.get(path)
@@ -25,7 +25,7 @@ func TestPageShowsTheFigures(t *testing.T) {
 		}
 		for _, want := range []string{
 			"Deployment frequency", "Change lead time", "Change failure rate", "Failed deployment recovery time", "Deployment rework rate",
-			"33.3 %", "1 of 3 deployments", "in progress", "Incident started", "dora?from=2026-0", "openapi.yaml", "metrics",
+			"33.3%", "1 of 3 deployments", "in progress", "Incident started", "dora?bands=2023&amp;from=2026-0", "openapi.yaml", "metrics",
 		} {
 			if !strings.Contains(got.body, want) {
 				t.Errorf("%s: no %q", path, want)
@@ -33,14 +33,14 @@ func TestPageShowsTheFigures(t *testing.T) {
 		}
 	}
 	if older := s.get("/?bands=2021"); !strings.Contains(older.body, "Time to restore") || strings.Contains(older.body, "Failed deployment recovery time") {
-		t.Error("the page by the bands of 2021 does not show their four keys")
+		t.Error("the page with the bands of 2021 does not show their four keys")
 	}
 	if got := s.get("/?window=soon"); got.status != 400 || !strings.Contains(got.String(), "window") {
 		t.Error(got)
 	}
 }
 
-func TestPageHasAStrictPolicyThatFitsItsStyle(t *testing.T) {
+func TestPageHasAStrictPolicyThatMatchesItsStyle(t *testing.T) {
 	s := aDay(t)
 	got := s.get("/")
 	style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(got.body)
@@ -54,11 +54,11 @@ func TestPageHasAStrictPolicyThatFitsItsStyle(t *testing.T) {
 		t.Error(policy)
 	}
 	if regexp.MustCompile(`(?i)<script|\son\w+=|\sstyle=|javascript:`).MatchString(got.body) {
-		t.Error("something on the page would need a wider policy")
+		t.Error("the page contains something that the policy forbids")
 	}
 }
 
-func TestPageOfAnEmptyInstallHasTheFirstRequests(t *testing.T) {
+func TestPageWithoutDataShowsExampleRequests(t *testing.T) {
 	for name, test := range map[string]struct {
 		auth handlers.Auth
 		want string
@@ -73,13 +73,28 @@ func TestPageOfAnEmptyInstallHasTheFirstRequests(t *testing.T) {
 			header = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ada:secret-word"))
 		}
 		got := s.get("/", header)
-		if got.status != 200 || !strings.Contains(got.body, "Nothing has arrived yet") || !strings.Contains(got.body, test.want) ||
+		if got.status != 200 || !strings.Contains(got.body, "No data yet") || !strings.Contains(got.body, test.want) ||
 			!strings.Contains(got.body, s.url+"/deployments") {
 			t.Errorf("%s: %d %s", name, got.status, got.body)
 		}
 		if strings.Contains(got.body, "secret-") {
 			t.Errorf("%s: the page shows a secret", name)
 		}
+	}
+}
+
+func TestExampleRequestsContainNoShellCode(t *testing.T) {
+	s := start(t)
+	r := request(t, s.url+"/")
+	r.Host = "$(reboot)"
+	response, err := plain(s.client.Transport).RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != 200 || strings.Contains(string(body), "reboot") || !strings.Contains(string(body), "http://localhost:3000/deployments") {
+		t.Errorf("%d %v %s", response.StatusCode, err, body)
 	}
 }
 
@@ -105,7 +120,7 @@ func TestHostileNamesAreHarmlessOnThePageAndInBadges(t *testing.T) {
 	}
 }
 
-// wellFormed reads an SVG as XML and looks for the name in its title.
+// wellFormed parses an SVG as XML and looks for the name in its title.
 func wellFormed(t *testing.T, svg, name string) {
 	t.Helper()
 	decoder, text := xml.NewDecoder(strings.NewReader(svg)), ""
@@ -133,9 +148,9 @@ func TestBadges(t *testing.T) {
 		"deployment_frequency.svg?window=1d":            "3 a day",
 		"deployment_frequency.svg?window=30d":           "",
 		"change_lead_time.svg?window=1d":                "1 h",
-		"change_failure_rate.svg?window=1d":             "33.3 %",
+		"change_failure_rate.svg?window=1d":             "33.3%",
 		"failed_deployment_recovery_time.svg?window=1d": "30 min",
-		"deployment_rework_rate.svg?window=1d":          "33.3 %",
+		"deployment_rework_rate.svg?window=1d":          "33.3%",
 		"time_to_restore.svg?window=1d&project_id=shop": "1.25 h",
 		"time_to_detect.svg?window=1d":                  "15 min",
 		"incidents.svg?window=1d":                       "3",
@@ -152,7 +167,7 @@ func TestBadges(t *testing.T) {
 	}
 }
 
-func TestBadgesAreAsOpenAsMetrics(t *testing.T) {
+func TestBadgesArePublicIfMetricsAre(t *testing.T) {
 	closed := start(t, func(o *setup) { o.Auth = handlers.Auth{Token: "t"} })
 	if got := closed.get("/badge/incidents.svg"); got.status != 401 {
 		t.Error(got.status)

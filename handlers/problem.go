@@ -11,12 +11,12 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// documentation is where the README explains each type of problem.
+// documentation is the address of the README's section on a type of problem,
+// without the type.
 const documentation = "https://github.com/em-metrics/em-metrics/blob/main/README.md#error-"
 
-// problem is an answer that says what went wrong: a problem document of RFC
-// 9457, with the fields that are wrong. It is an error too, so that a handler
-// can return it.
+// problem is an error response: a problem document of RFC 9457 with the invalid
+// fields. It is also an error, so that a handler can return it.
 type problem struct {
 	Type   string       `json:"type"`
 	Title  string       `json:"title"`
@@ -28,15 +28,15 @@ type problem struct {
 	cause  error
 }
 
-// fieldError is what is wrong with one field, in words that say what would be
-// right. A field that is not in the body is named as the request names it: a
-// header, a query parameter, or "body" for all of it.
+// fieldError is the error of one field. The message says how to fix it and reads
+// on from the name of the field. Fields outside the body go by the name of their
+// header or query parameter; "body" is the body as a whole.
 type fieldError struct {
 	Field   string `json:"field"`
 	Message string `json:"message"`
 }
 
-// Error returns the problem for the log.
+// Error returns the cause, if there is one, or the title and the field errors.
 func (p *problem) Error() string {
 	if p.cause != nil {
 		return p.cause.Error()
@@ -53,7 +53,7 @@ func newProblem(status int, kind, title, detail string, errs ...fieldError) *pro
 }
 
 func badRequest(errs ...fieldError) *problem {
-	return newProblem(http.StatusBadRequest, "bad-request", "The request is not well formed", "", errs...)
+	return newProblem(http.StatusBadRequest, "bad-request", "The request is malformed", "", errs...)
 }
 
 func notFound(detail string) *problem {
@@ -62,18 +62,18 @@ func notFound(detail string) *problem {
 
 func methodNotAllowed(method, allowed string) *problem {
 	return newProblem(http.StatusMethodNotAllowed, "method-not-allowed", "Method not allowed", "",
-		fieldError{"method", fmt.Sprintf("%s is not possible here: use one of %s", method, allowed)})
+		fieldError{"method", fmt.Sprintf("%s is not allowed here; use one of %s", method, allowed)})
 }
 
 func unavailable(reason string, cause error) *problem {
-	p := newProblem(http.StatusServiceUnavailable, "unavailable", "The service cannot do this now",
-		reason+"; repeating the request is safe", fieldError{"server", reason})
+	p := newProblem(http.StatusServiceUnavailable, "unavailable", "The service is unavailable",
+		reason+"; the request can safely be retried", fieldError{"server", reason})
 	p.header, p.cause = map[string]string{"Retry-After": "1"}, cause
 	return p
 }
 
-// problemOf turns any error of a handler into the answer for it. What a client
-// cannot act on is hidden from it and left to the log.
+// problemOf returns the response for an error of a handler. Details that a client
+// cannot act on are only logged.
 func problemOf(err error) *problem {
 	var p *problem
 	if errors.As(err, &p) {
@@ -84,10 +84,10 @@ func problemOf(err error) *problem {
 	case errors.As(err, &e):
 		return problemOfStore(e)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return unavailable("the request took too long or was given up", err)
+		return unavailable("the request timed out or was canceled", err)
 	default:
-		p = newProblem(http.StatusInternalServerError, "internal", "The service made a mistake",
-			"it has been logged; repeating the request is safe")
+		p = newProblem(http.StatusInternalServerError, "internal", "Internal error",
+			"the error has been logged; the request can safely be retried")
 	}
 	p.cause = err
 	p.Errors = []fieldError{{"server", p.Detail}}
@@ -97,18 +97,18 @@ func problemOf(err error) *problem {
 func problemOfStore(e *db.Error) *problem {
 	var p *problem
 	switch e.Code {
-	case db.Missing:
-		p = newProblem(http.StatusBadRequest, "bad-request", "The request is not well formed", e.Message)
+	case db.Missing, db.Malformed:
+		p = newProblem(http.StatusBadRequest, "bad-request", "The request is malformed", e.Message)
 	case db.Invalid:
-		p = newProblem(http.StatusUnprocessableEntity, "unprocessable", "The request cannot be true", e.Message)
+		p = newProblem(http.StatusUnprocessableEntity, "unprocessable", "The request is inconsistent", e.Message)
 	case db.NotFound:
 		p = newProblem(http.StatusNotFound, "not-found", "Not found", e.Message)
 	case db.Conflict, db.Ambiguous:
-		p = newProblem(http.StatusConflict, "conflict", "The request contradicts what is stored", e.Message)
+		p = newProblem(http.StatusConflict, "conflict", "The request conflicts with stored data", e.Message)
 	case db.Unavailable:
 		return unavailable(e.Message, e) // and nothing was stored
 	default:
-		p = newProblem(http.StatusInternalServerError, "internal", "The service made a mistake", "")
+		p = newProblem(http.StatusInternalServerError, "internal", "Internal error", "")
 	}
 	p.cause = e
 	for _, f := range e.Fields {
@@ -117,8 +117,8 @@ func problemOfStore(e *db.Error) *problem {
 	return p
 }
 
-// fail answers a request that failed, and logs it: at debug what the client
-// can mend, at error what we must.
+// fail writes the response for an error and logs it: client errors at debug, server
+// errors at error.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	level := slog.LevelDebug
@@ -133,18 +133,6 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false) // the messages are for people
-	_ = encoder.Encode(p)        // a client that has gone cannot be told
-}
-
-// writeJSON answers with a value.
-func writeJSON(w http.ResponseWriter, status int, value any) error {
-	body, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that has gone cannot be told
-	return nil
+	encoder.SetEscapeHTML(false) // messages contain <placeholders>
+	_ = encoder.Encode(p)        // an error means that the client is gone
 }

@@ -21,20 +21,20 @@ const (
 	maxLimit     = 500
 )
 
-// query reads the parameters of a request and collects what is wrong with
-// them. A parameter that nobody asked for is wrong too: a misspelt filter
-// would otherwise answer with everything.
+// query reads the query parameters of a request and collects their errors. An
+// unknown parameter is an error, because a misspelled filter would otherwise
+// match everything.
 type query struct {
 	fields
 	values url.Values
-	known  []string
+	known  []string // the parameters read so far
 }
 
 func parseQuery(r *http.Request) *query {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	q := &query{values: values}
 	if err != nil {
-		q.add("query", "is not well formed: escape special characters, %% as %%25")
+		q.add("query", "is malformed; escape special characters, such as %% as %%25")
 	}
 	return q
 }
@@ -43,15 +43,15 @@ func (q *query) err() error {
 	for _, name := range slices.Sorted(maps.Keys(q.values)) {
 		switch {
 		case !slices.Contains(q.known, name):
-			q.add(name, "is not a parameter here: there are %s", strings.Join(q.known, ", "))
+			q.add(name, "is not a known parameter; known parameters: %s", strings.Join(q.known, ", "))
 		case len(q.values[name]) > 1:
-			q.add(name, "is there twice: send it once")
+			q.add(name, "appears more than once")
 		}
 	}
 	return q.fields.err()
 }
 
-// text reads a parameter that is absent or not empty.
+// text returns a parameter, or "" if it is absent. It must not be empty.
 func (q *query) text(name string) string {
 	q.known = append(q.known, name)
 	if !q.values.Has(name) {
@@ -62,6 +62,7 @@ func (q *query) text(name string) string {
 	return value
 }
 
+// number returns a parameter between least and most, or absent if it is not given.
 func (q *query) number(name string, absent, least, most int) int {
 	value := q.text(name)
 	if value == "" {
@@ -69,7 +70,7 @@ func (q *query) number(name string, absent, least, most int) int {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < least || n > most {
-		q.add(name, "is %.40q: send a whole number from %d to %d", value, least, most)
+		q.add(name, "is %.40q; send an integer from %d to %d", value, least, most)
 		return absent
 	}
 	return n
@@ -83,7 +84,7 @@ func (q *query) page() db.Page {
 	if value := q.text("cursor"); value != "" {
 		cursor, err := parseCursor(value)
 		if err != nil {
-			q.add("cursor", "is not one that a Link header gave: follow that link unchanged")
+			q.add("cursor", "is invalid; follow the Link header unchanged")
 		}
 		page.After = cursor
 	}
@@ -94,7 +95,7 @@ func (q *query) incidentState() db.IncidentState {
 	name := "type"
 	value, alias := q.text("type"), q.text("filter")
 	if value != "" && alias != "" && value != alias {
-		q.add("filter", "is another name for type, and they differ: send one of them")
+		q.add("filter", "is an alias of type, but the values differ; send only one")
 	}
 	if value == "" && alias != "" {
 		name, value = "filter", alias
@@ -107,12 +108,12 @@ func (q *query) incidentState() db.IncidentState {
 	case "unfinished":
 		return db.Unfinished
 	}
-	q.add(name, "is %.40q: send in-progress or unfinished", value)
+	q.add(name, "is %.40q; send in-progress or unfinished", value)
 	return db.AnyIncident
 }
 
-// refOf reads which stored thing a request asks for.
-func refOf(r *http.Request, p httprouter.Params) (db.Ref, error) {
+// parseRef returns the deployment or incident that a GET request refers to.
+func parseRef(r *http.Request, p httprouter.Params) (db.Ref, error) {
 	id, err := pathID(p)
 	if err != nil {
 		return db.Ref{}, err
@@ -141,20 +142,4 @@ func parseCursor(value string) (*db.Cursor, error) {
 		return nil, err
 	}
 	return &db.Cursor{At: time.UnixMilli(ms), Row: n}, nil
-}
-
-// writeList answers with a page of a list and, if there is more, a link to the
-// next page.
-func writeList[T, S any](w http.ResponseWriter, r *http.Request, found []T, next *db.Cursor, show func(T) S) error {
-	if next != nil {
-		values := r.URL.Query()
-		values.Del("offset")
-		values.Set("cursor", formatCursor(*next))
-		w.Header().Set("Link", fmt.Sprintf("<%s?%s>; rel=%q", r.URL.Path, values.Encode(), "next"))
-	}
-	shown := make([]S, len(found))
-	for i, f := range found {
-		shown[i] = show(f)
-	}
-	return writeJSON(w, http.StatusOK, shown)
 }

@@ -23,18 +23,17 @@ import (
 	"github.com/em-metrics/em-metrics/handlers"
 )
 
-// prefixes are where every route is served.
+// prefixes are the paths under which every route is served.
 var prefixes = []string{"", "/api/v1"}
 
-// setup is what a test may change about a service before it starts.
+// setup is the configuration of a service under test.
 type setup struct {
 	handlers.Options
 	Database  db.Options
 	NoMetrics bool
 }
 
-// service is the API as a client meets it: on a real port, with a real store
-// and a real exporter behind it.
+// service is the API on a real port, with a real store and a real exporter.
 type service struct {
 	t      testing.TB
 	url    string
@@ -46,8 +45,8 @@ type service struct {
 	closing sync.Once
 }
 
-// start starts a service at noon of the stories' day. It is open to everybody
-// unless a change says otherwise.
+// start starts a service whose clock is at noon of the test day, 2026-03-04. It
+// requires no credential unless a change sets one.
 func start(t testing.TB, changes ...func(*setup)) *service {
 	t.Helper()
 	now, log := dbtest.NewClock(dbtest.At("12:00")), &lockedBuffer{}
@@ -93,7 +92,7 @@ func start(t testing.TB, changes ...func(*setup)) *service {
 	return s
 }
 
-// close closes the store, as the end of the process does.
+// close closes the store, as at the end of the process.
 func (s *service) close(t testing.TB) {
 	t.Helper()
 	s.closing.Do(func() {
@@ -103,7 +102,7 @@ func (s *service) close(t testing.TB) {
 	})
 }
 
-// answer is what a client received.
+// answer is a response.
 type answer struct {
 	status int
 	header http.Header
@@ -111,8 +110,8 @@ type answer struct {
 }
 
 // send sends a request: "POST /path", its body, and headers as "Name: value".
-// A body is JSON unless a header says otherwise, and "@10:00" in it is that
-// time of the stories' day.
+// A body is JSON unless a header says otherwise, and "@10:00" in it is that time of
+// the test day.
 func (s *service) send(request, body string, headers ...string) answer {
 	s.t.Helper()
 	method, path, _ := strings.Cut(request, " ")
@@ -146,7 +145,7 @@ func (s *service) get(path string, headers ...string) answer {
 	return s.send("GET "+path, "", headers...)
 }
 
-// must sends a request that succeeds, to prepare what a test is about.
+// must sends a request that has to succeed for the test to go on.
 func (s *service) must(request, body string, headers ...string) answer {
 	s.t.Helper()
 	a := s.send(request, body, headers...)
@@ -156,7 +155,7 @@ func (s *service) must(request, body string, headers ...string) answer {
 	return a
 }
 
-// events are the stored events in words, in order.
+// events returns the stored events in words, in order.
 func (s *service) events() (all []string) {
 	s.t.Helper()
 	for e, err := range s.store.EventsAfter(context.Background(), 0) {
@@ -171,15 +170,14 @@ func (s *service) events() (all []string) {
 
 var sample = regexp.MustCompile(`(?m)^(\w+)\{(.*)\} (\S+)$`)
 
-// metrics are the series of the projects' events as /metrics shows them:
-// counters as "incident_count shop/production 2", histograms with the number
-// and the sum of their seconds as "time_to_restore shop/production 2 900".
-// Counters at zero, which every project has, are left out.
+// metrics returns the series of projects in /metrics: counters as "incident_count
+// shop/production 2", histograms with their count and sum in seconds as
+// "time_to_restore shop/production 2 900". Counters at zero are left out.
 func (s *service) metrics() (series []string) {
 	s.t.Helper()
 	sums := map[string]string{}
 	for _, m := range sample.FindAllStringSubmatch(s.get("/metrics").body, -1) {
-		name, where := m[1], labelled(m[2])
+		name, where := m[1], formatLabels(m[2])
 		histogram := strings.TrimSuffix(name, "_seconds_sum")
 		switch {
 		case where == "", strings.HasSuffix(name, "_bucket"):
@@ -200,8 +198,9 @@ func (s *service) metrics() (series []string) {
 	return series
 }
 
-// labelled writes the labels of a project's series, "" for any other series.
-func labelled(labels string) string {
+// formatLabels formats the labels of a project's series. It returns "" for any other
+// series.
+func formatLabels(labels string) string {
 	label := func(name string) string {
 		_, value, _ := strings.Cut(labels, name+`="`)
 		value, _, _ = strings.Cut(value, `"`)
@@ -217,8 +216,7 @@ func labelled(labels string) string {
 	return where
 }
 
-// String writes an answer in words: what was recorded, or each field that is
-// wrong.
+// String describes a response: the record, or the errors of the fields.
 func (a answer) String() string {
 	if strings.HasPrefix(a.header.Get("Content-Type"), "application/problem+json") {
 		return fmt.Sprint(a.status, " ", problemText(a.body))
@@ -233,7 +231,7 @@ func (a answer) String() string {
 	return fmt.Sprint(a.status, " ", recordText(found))
 }
 
-// recordText writes a deployment or an incident.
+// recordText describes a deployment or an incident.
 func recordText(found map[string]any) string {
 	field := func(name string) string {
 		value, _ := found[name].(string)
@@ -286,7 +284,7 @@ func readJSON[T any](body []byte) (value T, err error) {
 	return value, err
 }
 
-// jsonFields are the names of a struct's fields in JSON.
+// jsonFields returns the JSON names of a struct's fields.
 func jsonFields(of any) (names []string) {
 	t := reflect.TypeOf(of)
 	for i := range t.NumField() {
@@ -299,12 +297,12 @@ func jsonFields(of any) (names []string) {
 
 var timeOfDay = regexp.MustCompile(`@(\d\d:\d\d)`)
 
-// dates writes every "@10:00" as a date of the stories' day.
+// dates replaces every "@10:00" by that time of the test day.
 func dates(body string) string {
 	return timeOfDay.ReplaceAllString(body, "2026-03-04T$1:00Z")
 }
 
-// lockedBuffer is a log that is written and read concurrently.
+// lockedBuffer is a buffer that is safe for concurrent use.
 type lockedBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// A story is told in requests. Each one that succeeds is sent a second time at
-// once, and all of them once more in order at the end: nothing may change. At
-// the end the stored events and the metrics are compared.
+// story is a sequence of requests. Each one that succeeds is immediately repeated,
+// and all of them are repeated in order at the end, which must change nothing. Then
+// the stored events and the metrics are compared.
 type story struct {
 	name    string
 	setup   []func(*setup)
@@ -19,9 +19,9 @@ type story struct {
 type step struct {
 	request string // "POST /path"
 	body    string // see service.send
-	want    string // the answer in words
+	want    string // the response in words
 	headers []string
-	// once says that the request sent again means something new.
+	// once marks a request that is not a repetition when it is sent again.
 	once bool
 }
 
@@ -72,5 +72,5 @@ func (s *service) repeat(prefix string, st step) answer {
 	return got
 }
 
-// at puts the prefix in front of the path of a request.
+// at inserts a prefix before the path of a request.
 func at(prefix, request string) string { return strings.Replace(request, " ", " "+prefix, 1) }

@@ -1,25 +1,22 @@
 package handlers_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 
-	"github.com/em-metrics/em-metrics/handlers"
+	"github.com/em-metrics/em-metrics/handlers/catalog"
 )
 
-// withTeams gives a service a teams file with that content.
+// withTeams configures a service with a teams file of that content.
 func withTeams(t testing.TB, content string) func(*setup) {
 	t.Helper()
-	teams, err := handlers.LoadTeams(teamsFile(t, content))
+	teams, err := catalog.Load(teamsFile(t, content))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(o *setup) { o.Teams = teams }
+	return func(o *setup) { o.Catalog = teams }
 }
 
 func teamsFile(t testing.TB, content string) string {
@@ -38,20 +35,20 @@ const company = `{"teams": {
 	"grey":  {"users": ["tom", "eve"]}
 }}`
 
-func TestTheTeamIsFoundByProjectThenByUser(t *testing.T) {
+func TestTeamIsFoundByProjectThenByUser(t *testing.T) {
 	s := start(t, withTeams(t, company))
 	for i, c := range []struct{ about, project, user, want string }{
 		{"a project of one team", "shop", "", "red"},
-		{"a project of one team, whoever did it", "shop", "ann", "red"},
-		{"a project of several teams, and nobody named", "shared", "", ""},
+		{"a project of one team, regardless of the user", "shop", "ann", "red"},
+		{"a project of several teams, no user", "shared", "", ""},
 		{"a project of several teams, a user of one", "shared", "bob", "red"},
 		{"a project of several teams, a user of another", "shared", "tom", "grey"},
 		{"a project of several teams, a user of several", "shared", "eve", ""},
 		{"an unknown project, a user of one team", "new", "bob", "red"},
 		{"an unknown project, a user of several teams", "new", "eve", ""},
 		{"an unknown project, an unknown user", "new", "kim", ""},
-		{"a user by the name on GitHub, in any case", "new", "aNN", "blue"},
-		{"a user by mail address, in any case", "new", "Ann@Example.com", "blue"},
+		{"a user by GitHub name, in any case", "new", "aNN", "blue"},
+		{"a user by email address, in any case", "new", "Ann@Example.com", "blue"},
 	} {
 		body := fmt.Sprintf(`{"id": "%d", "project_id": %q, "first_commit_at": "@10:00", "user": %q}`, i, c.project, c.user)
 		got, err := readJSON[struct {
@@ -63,9 +60,8 @@ func TestTheTeamIsFoundByProjectThenByUser(t *testing.T) {
 	}
 }
 
-// TestTheOneTeamThatProjectAndUserShare has users of two teams, of which the
-// project has one.
-func TestTheOneTeamThatProjectAndUserShare(t *testing.T) {
+// TestTeamSharedByProjectAndUser: both belong to two teams and share one.
+func TestTeamSharedByProjectAndUser(t *testing.T) {
 	s := start(t, withTeams(t, `{"teams": {
 		"red":  {"projects": ["shared"], "users": ["eve"]},
 		"blue": {"projects": ["shared"]},
@@ -83,10 +79,10 @@ func show(s *string) string {
 	return *s
 }
 
-func TestTheTeamOfADeploymentStays(t *testing.T) {
+func TestTeamOfADeploymentDoesNotChange(t *testing.T) {
 	tell(t, []story{
 		{
-			name:  "a deployment keeps its team to the end",
+			name:  "a deployment keeps its team",
 			setup: []func(*setup){withTeams(t, company)},
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shared", "first_commit_at": "@10:00", "user": "bob"}`,
@@ -113,7 +109,7 @@ func TestTheTeamOfADeploymentStays(t *testing.T) {
 			},
 		},
 		{
-			name:  "a user named later fills in an unknown team",
+			name:  "a user in a later call fills in an unknown team",
 			setup: []func(*setup){withTeams(t, company)},
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "new", "first_commit_at": "@10:00"}`, once: true,
@@ -153,15 +149,17 @@ func TestTheTeamOfADeploymentStays(t *testing.T) {
 	})
 }
 
-func TestAChangeOfTheTeamsDoesNotRewriteHistory(t *testing.T) {
+func TestReloadedTeamsDoNotRewriteHistory(t *testing.T) {
 	path := teamsFile(t, `{"teams": {"red": {"projects": ["shop"]}}}`)
-	teams, err := handlers.LoadTeams(path)
+	teams, err := catalog.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, func(o *setup) { o.Teams = teams })
+	s := start(t, func(o *setup) { o.Catalog = teams })
 	s.must("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00"}`)
-	write(t, path, `{"teams": {"blue": {"projects": ["shop"]}}}`)
+	if err := os.WriteFile(path, []byte(`{"teams": {"blue": {"projects": ["shop"]}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := teams.Reload(); err != nil {
 		t.Fatal(err)
 	}
@@ -176,130 +174,4 @@ func TestAChangeOfTheTeamsDoesNotRewriteHistory(t *testing.T) {
 	if got := s.send("POST /deployments", `{"id": "2", "project_id": "shop", "first_commit_at": "@10:00"}`); got.String() != "201 shop/production/2 of blue commit 10:00 start 12:00" {
 		t.Error(got)
 	}
-}
-
-func write(t *testing.T, path, content string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// mistakes are the files in testdata/teams, each with what is said about it.
-var mistakes = map[string]string{
-	"empty.json":            "it is not complete JSON: the object does not end",
-	"truncated.json":        "it is not complete JSON: the object does not end",
-	"not-json.json":         "it is not JSON: invalid character 'e' in literal true (expecting 'r') (line 1)",
-	"trailing-comma.json":   "it is not JSON: invalid character ']' looking for beginning of value (line 4)",
-	"comment.json":          "it is not JSON: invalid character '/' looking for beginning of object key string (line 3)",
-	"byte-order-mark.json":  "it begins with a byte order mark: save it as UTF-8 without one",
-	"latin1.json":           "it is not valid UTF-8",
-	"two-objects.json":      "there is something after the JSON object",
-	"list.json":             "the file is a list: it must be an object",
-	"null.json":             `the key "teams" is required: {"teams": {"a-team": {"projects": ["a-project"], "users": ["a-user"]}}}`,
-	"no-teams.json":         `the key "teams" is required: {"teams": {"a-team": {"projects": ["a-project"], "users": ["a-user"]}}}`,
-	"teams-list.json":       "teams is a list: it must be an object",
-	"team-list.json":        "teams.blue is a list: it must be an object",
-	"projects-string.json":  "teams.blue.projects is a string: it must be a list",
-	"project-number.json":   "teams.blue.projects is a number: it must be a string",
-	"user-number.json":      "teams.blue.users is a number: it must be a name or an object",
-	"user-list.json":        "teams.blue.users is a list: it must be a name or an object",
-	"email-list.json":       "teams.blue.users.email is a list: it must be a string",
-	"unknown-key.json":      `the key "team" is not known: the file has teams, a team has projects and users, a user is a name or has github_username and email`,
-	"unknown-team-key.json": `teams.blue: the key "project" is not known: the file has teams, a team has projects and users, a user is a name or has github_username and email`,
-	"unknown-user-key.json": `teams.blue: the key "mail" is not known: the file has teams, a team has projects and users, a user is a name or has github_username and email`,
-	"team-twice.json":       "teams.blue: the key is there twice",
-	"key-twice.json":        "teams.blue.projects: the key is there twice",
-	"email-twice.json":      "teams.blue.users[1].email: the key is there twice",
-	"team-no-name.json":     "teams.: is empty: send its value, or check that the variable it comes from is set",
-	"project-empty.json":    "teams.blue.projects[1]: is empty: send its value, or check that the variable it comes from is set",
-	"project-long.json":     "teams.blue.projects[0]: has 257 bytes: it may have 256",
-	"project-control.json":  "teams.blue.projects[0]: must not contain control characters",
-	"project-twice.json":    `teams.blue.projects[2]: "shop" is there twice`,
-	"user-empty.json":       "teams.blue.users[0]: a name, github_username or email is required",
-	"user-null.json":        "teams.blue.users[1]: a name, github_username or email is required",
-	"user-no-name.json":     "teams.blue.users[0]: a name, github_username or email is required",
-	"user-spaces.json":      "teams.blue.users[0]: is empty: send its value, or check that the variable it comes from is set",
-}
-
-func TestEveryMistakeInTheTeamsFileIsNamed(t *testing.T) {
-	files, err := filepath.Glob("testdata/teams/*.json")
-	if err != nil || len(files) != len(mistakes) {
-		t.Errorf("%d files, %d mistakes, %v", len(files), len(mistakes), err)
-	}
-	for name, want := range mistakes {
-		path := filepath.Join("testdata", "teams", name)
-		_, err := handlers.LoadTeams(path)
-		if want = "read teams from " + path + ": " + want; err == nil || err.Error() != want {
-			t.Errorf("%s\n got %v\nwant %s", name, err, want)
-		}
-	}
-}
-
-func TestAMissingTeamsFileIsNamed(t *testing.T) {
-	_, err := handlers.LoadTeams(filepath.Join(t.TempDir(), "none.json"))
-	if err == nil || !strings.Contains(err.Error(), "none.json: no such file or directory") {
-		t.Error(err)
-	}
-}
-
-func TestReloadKeepsTheTeamsOfBeforeWhenTheFileIsBad(t *testing.T) {
-	path := teamsFile(t, `{"teams": {"red": {"projects": ["shop"]}}}`)
-	teams, err := handlers.LoadTeams(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name := range mistakes {
-		content, err := os.ReadFile(filepath.Join("testdata", "teams", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, path, string(content))
-		if err := teams.Reload(); err == nil || teams.Find("shop", "") != "red" {
-			t.Errorf("%s: %v, team %q", name, err, teams.Find("shop", ""))
-		}
-	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	if err := teams.Reload(); err == nil || teams.Find("shop", "") != "red" {
-		t.Errorf("no file: %v, team %q", err, teams.Find("shop", ""))
-	}
-	write(t, path, company)
-	if err := teams.Reload(); err != nil || teams.Find("api", "") != "blue" {
-		t.Errorf("a good file: %v, team %q", err, teams.Find("api", ""))
-	}
-	want := []handlers.Project{{ID: "api", Team: "blue"}, {ID: "shared"}, {ID: "shop", Team: "red"}}
-	if got := teams.Projects(); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("projects %v, want %v", got, want)
-	}
-}
-
-func TestTeamsAreReadAgainWhileTheyAreInUse(t *testing.T) {
-	path := teamsFile(t, company)
-	teams, err := handlers.LoadTeams(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var work sync.WaitGroup
-	for range 4 {
-		work.Go(func() {
-			for range 200 {
-				if got := teams.Find("shop", "bob"); got != "red" {
-					t.Errorf("team %q", got)
-				}
-				if _, err := json.Marshal(teams); err != nil || len(teams.Projects()) != 3 {
-					t.Errorf("%v, projects %v", err, teams.Projects())
-				}
-			}
-		})
-	}
-	work.Go(func() {
-		for range 50 {
-			if err := teams.Reload(); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	work.Wait()
 }

@@ -9,9 +9,9 @@ import (
 
 func impatient(o *setup) { o.Database.BusyTimeout = time.Millisecond }
 
-// TestALockedDatabaseIsSaidAndWaitedFor has another process take the lock for
-// writing, and let go of it.
-func TestALockedDatabaseIsSaidAndWaitedFor(t *testing.T) {
+// TestLockedDatabaseIsReportedAndRecovers: another connection takes the write lock
+// and releases it.
+func TestLockedDatabaseIsReportedAndRecovers(t *testing.T) {
 	s := start(t, impatient)
 	s.must("POST /incidents", `{"id": "before", "project_id": "shop"}`)
 	other, err := sql.Open("sqlite", "file:"+s.store.Path()+"?_txlock=immediate")
@@ -50,7 +50,7 @@ func TestALockedDatabaseIsSaidAndWaitedFor(t *testing.T) {
 	compare(t, "metrics", s.metrics(), []string{"incident_count shop/production 2"})
 }
 
-func TestADatabaseThatIsGoneIsSaid(t *testing.T) {
+func TestMissingDatabaseFileIsReported(t *testing.T) {
 	s := start(t)
 	path := s.store.Path()
 	if err := os.Rename(path, path+".away"); err != nil {
@@ -73,7 +73,7 @@ func TestADatabaseThatIsGoneIsSaid(t *testing.T) {
 	}
 }
 
-func TestAStoreThatIsClosedIsNotReady(t *testing.T) {
+func TestClosedStoreIsNotReady(t *testing.T) {
 	s := start(t)
 	s.close(t)
 	for _, request := range []string{"GET /ready", "POST /incidents/1/restored"} {
@@ -81,8 +81,8 @@ func TestAStoreThatIsClosedIsNotReady(t *testing.T) {
 			t.Errorf("%s: %s", request, got)
 		}
 	}
-	// How a closed pool is described is no client's business.
-	if got := s.get("/deployments"); got.status < 500 || got.String() != "500 server it has been logged; repeating the request is safe" {
+	// Clients must not see the error of the closed pool.
+	if got := s.get("/deployments"); got.status < 500 || got.String() != "500 server the error has been logged; the request can safely be retried" {
 		t.Errorf("list: %s", got)
 	}
 }

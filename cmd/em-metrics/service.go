@@ -19,6 +19,7 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/exporter"
 	"github.com/em-metrics/em-metrics/handlers"
+	"github.com/em-metrics/em-metrics/handlers/catalog"
 )
 
 // The limits of the HTTP server on one connection or request.
@@ -43,7 +44,7 @@ type service struct {
 	config   config
 	logger   *slog.Logger
 	listener net.Listener
-	teams    *handlers.Teams
+	teams    *catalog.Catalog
 	store    *db.Store
 	exporter *exporter.Exporter
 	served   chan error  // receives the error that ended the HTTP server
@@ -79,7 +80,7 @@ func (s *service) start(ctx context.Context, reload <-chan os.Signal) error {
 }
 
 func (s *service) loadTeams() (err error) {
-	if s.teams, err = handlers.LoadTeams(s.config.Teams); err != nil {
+	if s.teams, err = catalog.Load(s.config.Teams); err != nil {
 		return fmt.Errorf("CONFIG: %w", err)
 	}
 	return nil
@@ -144,7 +145,7 @@ func (s *service) startBackgroundWork(ctx context.Context, reload <-chan os.Sign
 
 func (s *service) startServer() error {
 	api, err := handlers.New(handlers.Options{
-		Store: s.store, Metrics: s.exporter.Handler(), Meter: s.exporter.Meter(), Teams: s.teams,
+		Store: s.store, Metrics: s.exporter.Handler(), Meter: s.exporter.Meter(), Catalog: s.teams,
 		Auth: s.config.auth(), Environment: s.config.Environment, Build: currentBuild(), Logger: s.logger,
 	})
 	if err != nil {

@@ -67,7 +67,7 @@ describe('an empty installation', () => {
 
   test('shows requests that work when pasted into a shell', async (t) => {
     const { page, problems } = await open(t, service.url);
-    await page.getByRole('heading', { name: 'Nothing has arrived yet' }).waitFor();
+    await page.getByRole('heading', { name: 'No data yet' }).waitFor();
     await checkAccessibility(page, 'empty');
     await saveScreenshot(page, 'page-empty');
     const { execFileSync } = await import('node:child_process');
@@ -77,7 +77,7 @@ describe('an empty installation', () => {
       assert.match(out, /^(.* 20[01]\n)+$/s, `${block}\n${out}`);
       assert.doesNotMatch(out, /failed/, `${block}\n${out}`);
     }
-    await page.getByRole('link', { name: 'look again' }).click();
+    await page.getByRole('link', { name: 'reload this page' }).click();
     await key(page, 'Deployment frequency').getByText('1 deployment on 1 day').waitFor();
     await key(page, 'Change failure rate').getByText('1 of 1 deployment').waitFor();
     assert.deepEqual(problems, []);
@@ -117,7 +117,7 @@ describe('a year of deployments', () => {
     const failures = figures.change_failure_rate;
     assert.ok(failures.failed_deployments > 0);
     await key(page, 'Change failure rate').getByText(`${failures.failed_deployments} of ${failures.deployments} deployments`).waitFor();
-    assert.equal(await key(page, 'Change failure rate').locator('.value').textContent(), `${(failures.ratio * 100).toFixed(1)} %`);
+    assert.equal(await key(page, 'Change failure rate').locator('.value').textContent(), `${(failures.ratio * 100).toFixed(1)}%`);
     assert.equal(await key(page, 'Change failure rate').locator('.level').textContent(), failures.level);
   });
 
@@ -134,7 +134,7 @@ describe('a year of deployments', () => {
     assert.notEqual(chosen, '');
     await page.locator('select[name=window]').selectOption('365d');
     await page.locator('select[name=bands]').selectOption('2021');
-    await page.getByRole('button', { name: 'Show' }).focus();
+    await page.getByRole('button', { name: 'Apply' }).focus();
     await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
     assert.equal(new URL(page.url()).searchParams.get('project_id'), chosen);
     assert.equal(await project.inputValue(), chosen);
@@ -205,7 +205,7 @@ describe('hostile names', () => {
     for (const name of names) {
       const { page, problems } = await open(t, `${service.url}/badge/incidents.svg?project_id=${encodeURIComponent(name)}`);
       assert.equal(await page.evaluate(() => document.querySelectorAll('script, img, svg svg').length), 0);
-      assert.match(await page.evaluate(() => document.querySelector('title').textContent), /^Incidents of /);
+      assert.match(await page.evaluate(() => document.querySelector('title').textContent), /^Incidents for /);
       assert.deepEqual(problems, [], name);
     }
   });
@@ -215,7 +215,7 @@ test('a browser signs in with basic authentication', async (t) => {
   const service = await startService({ EM_METRICS_BASIC_AUTH_USERNAME: 'ada', EM_METRICS_BASIC_AUTH_PASSWORD: 'a secret' });
   t.after(() => service.stop());
   const { page, problems } = await open(t, service.url, { httpCredentials: { username: 'ada', password: 'a secret' } });
-  await page.getByRole('heading', { name: 'Nothing has arrived yet' }).waitFor();
+  await page.getByRole('heading', { name: 'No data yet' }).waitFor();
   assert.ok(!(await page.content()).includes('a secret'));
   // The console reports the challenge in the response to the first request.
   assert.deepEqual(problems.filter((line) => !line.includes('401')), []);

@@ -1,0 +1,4 @@
+package catalog
+
+// Parse parses the content of a file.
+var Parse = parse

@@ -1,0 +1,111 @@
+package page
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/em-metrics/em-metrics/db"
+)
+
+// badge is a small image for a README: a name, a value and the color of the level.
+type badge struct {
+	Label, Value, Title string
+	LabelWidth, Width   int
+	Fill                string
+}
+
+// badgeSVG is the template of a badge. Widths are estimated for Verdana;
+// textLength makes the text fit in any other font.
+const badgeSVG = `<svg xmlns="http://www.w3.org/2000/svg" ` +
+	`width="{{.Width}}" height="20" role="img" aria-label="{{.Label}}: {{.Value}}">` +
+	`<title>{{.Title}}</title>` +
+	`<clipPath id="r"><rect width="{{.Width}}" height="20" rx="4"/></clipPath>` +
+	`<g clip-path="url(#r)"><rect width="{{.LabelWidth}}" height="20" fill="#3b4252"/>` +
+	`<rect x="{{.LabelWidth}}" width="{{.ValueWidth}}" height="20" fill="{{.Fill}}"/></g>` +
+	`<g fill="#fff" font-family="Verdana,DejaVu Sans,Geneva,sans-serif" font-size="11" text-anchor="middle">` +
+	`<text x="{{.LabelMiddle}}" y="14" textLength="{{.LabelText}}">{{.Label}}</text>` +
+	`<text x="{{.ValueMiddle}}" y="14" textLength="{{.ValueText}}">{{.Value}}</text></g></svg>` + "\n"
+
+const badgePadding = 7
+
+// ValueWidth is the width of the right part in pixels.
+func (b badge) ValueWidth() int { return b.Width - b.LabelWidth }
+
+// LabelMiddle is the middle of the left text.
+func (b badge) LabelMiddle() float64 { return float64(b.LabelWidth) / 2 }
+
+// ValueMiddle is the middle of the right text.
+func (b badge) ValueMiddle() float64 { return float64(b.LabelWidth) + float64(b.ValueWidth())/2 }
+
+// LabelText is the width of the left text.
+func (b badge) LabelText() int { return b.LabelWidth - 2*badgePadding }
+
+// ValueText is the width of the right text.
+func (b badge) ValueText() int { return b.ValueWidth() - 2*badgePadding }
+
+func newBadge(m db.Metric, f figure, q Query) badge {
+	b := badge{Label: strings.ToLower(title(m)), Value: f.Value, Fill: fill(f.Level)}
+	b.Title = fmt.Sprintf("%s for %s, %s to %s: %s", title(m), q.scope(),
+		q.From.In(q.Location).Format(time.DateOnly), q.To.In(q.Location).Format(time.DateOnly), f.Value)
+	if f.Level != "" {
+		b.Title += fmt.Sprintf(" (%s by the bands of %s)", f.Level, q.Bands.Report)
+	}
+	b.LabelWidth = textWidth(b.Label) + 2*badgePadding
+	b.Width = b.LabelWidth + textWidth(b.Value) + 2*badgePadding
+	return b
+}
+
+// fill returns the color of a level. White text on it has a contrast of at least
+// 4.5.
+func fill(level db.Level) string {
+	switch level {
+	case db.Elite:
+		return "#1a7f5a"
+	case db.High:
+		return "#2f6fb5"
+	case db.Medium:
+		return "#8f6400"
+	case db.Low:
+		return "#b3403c"
+	}
+	return "#5f6b7a"
+}
+
+// textWidth estimates the width of a text in Verdana at 11 pixels.
+func textWidth(text string) int {
+	width := 0.0
+	for _, r := range text {
+		switch {
+		case strings.ContainsRune("ijl.,:' ", r):
+			width += 3.9
+		case strings.ContainsRune("mw%MW", r):
+			width += 10
+		default:
+			width += 6.9
+		}
+	}
+	return int(width + 0.5)
+}
+
+// Badge writes the badge of a metric. If it returns an error, nothing has been
+// written.
+func (p *Renderer) Badge(w http.ResponseWriter, r *http.Request, m db.Metric, q Query) error {
+	groups, err := p.Store.Dora(r.Context(), q.DoraQuery)
+	if err != nil {
+		return err
+	}
+	f := newFigure(groups[0].Dora, m, q.Bands, q.length())
+	var svg bytes.Buffer
+	if err := p.badge.Execute(&svg, newBadge(m, f, q)); err != nil {
+		return fmt.Errorf("render a badge: %w", err)
+	}
+	w.Header().Set("Content-Type", "image/svg+xml; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "max-age=300")
+	_, _ = w.Write(svg.Bytes()) // an error means that the client is gone
+	return nil
+}

@@ -1,0 +1,123 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/em-metrics/em-metrics/db"
+)
+
+// filterView is the form above the figures.
+type filterView struct {
+	Projects, Teams, Environments, Windows, Bands []option
+}
+
+type option struct {
+	Value, Name string
+	Selected    bool
+}
+
+func newFilterView(names db.Names, q Query) filterView {
+	return filterView{
+		Projects:     options("All projects", names.Projects, q.Project),
+		Teams:        options("All teams", names.Teams, q.Team),
+		Environments: options("All environments", names.Environments, q.Environment),
+		Windows:      windowOptions(q.length()),
+		Bands:        []option{{"2023", "DORA 2023", q.Bands.Year == 2023}, {"2021", "DORA 2021", q.Bands.Year == 2021}},
+	}
+}
+
+// options lists the names to choose from. It includes the selected one even if
+// nothing in the window has that name.
+func options(all string, names []string, selected string) []option {
+	if selected != "" && !slices.Contains(names, selected) {
+		names = append(slices.Clone(names), selected)
+	}
+	list := []option{{"", all, selected == ""}}
+	for _, name := range names {
+		list = append(list, option{name, truncate(name, 60), name == selected})
+	}
+	return list
+}
+
+// windowOptions lists the common windows, and the selected one if it is not among
+// them.
+func windowOptions(selected time.Duration) []option {
+	const day = 24 * time.Hour
+	var list []option
+	common := false
+	for _, days := range []int{7, 30, 90, 365} {
+		is := time.Duration(days)*day == selected
+		common = common || is
+		list = append(list, option{fmt.Sprintf("%dd", days), fmt.Sprintf("%d days", days), is})
+	}
+	if common {
+		return list
+	}
+	unit := " hours"
+	if selected%day == 0 {
+		unit = " days"
+	}
+	value := db.FormatWindow(selected)
+	return append(list, option{value, strings.Trim(value, "dh") + unit, true})
+}
+
+// length is the length of the window.
+func (q Query) length() time.Duration { return q.To.Sub(q.From) }
+
+// parameters returns the parameters of GET /dora for the same figures.
+func (q Query) parameters() url.Values {
+	values := q.filter()
+	values.Set("from", q.From.UTC().Format(time.RFC3339Nano))
+	values.Set("to", q.To.UTC().Format(time.RFC3339Nano))
+	values.Set("bands", fmt.Sprint(q.Bands.Year))
+	if q.Location != time.UTC {
+		values.Set("tz", q.Location.String())
+	}
+	return values
+}
+
+// filter returns the parameters for the project, team and environment.
+func (q Query) filter() url.Values {
+	values := url.Values{}
+	for name, value := range map[string]string{
+		"project_id": q.Project, "team_id": q.Team, "environment": q.Environment,
+	} {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	return values
+}
+
+// scope describes the filter in words.
+func (q Query) scope() string {
+	words := "all projects"
+	if q.Project != "" {
+		words = q.Project
+	}
+	if q.Team != "" {
+		words += ", team " + q.Team
+	}
+	if q.Environment != "" {
+		words += ", " + q.Environment
+	}
+	return words
+}
+
+// encode encodes parameters for a URL and marks them as safe, because the template
+// would escape them a second time.
+func encode(values url.Values) template.URL { return template.URL(values.Encode()) }
+
+// truncate shortens a text to a maximum number of characters.
+func truncate(text string, maximum int) string {
+	if utf8.RuneCountInString(text) <= maximum {
+		return text
+	}
+	return string([]rune(text)[:maximum-1]) + "…"
+}

@@ -1,0 +1,172 @@
+package page
+
+import (
+	"context"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/em-metrics/em-metrics/db"
+)
+
+const docs = "https://github.com/em-metrics/em-metrics#readme"
+
+// view is the data of the page's template.
+type view struct {
+	Title, Scope, Docs, Build        string
+	Query                            template.URL
+	Style                            template.CSS
+	Now                              time.Time
+	First                            *firstView // if set, replaces everything below
+	Filter                           filterView
+	Window, BandsReport, BandsSource string
+	Keys                             []keyView
+	Trend                            []trendRow
+	Projects                         []projectRow
+	MoreProjects                     string
+	Incidents                        []stateRow
+	Deployments                      []stateRow
+	Events                           []eventRow
+}
+
+const (
+	maxProjects = 50
+	maxRows     = 12 // of every other list
+)
+
+// view reads the data of the page from the store.
+func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
+	const minute = "2 January 2006, 15:04"
+	ctx := r.Context()
+	v := &view{
+		Title: "em-metrics: " + q.scope(), Scope: q.scope(), Query: encode(q.parameters()),
+		Docs: docs, Build: p.Build, Style: template.CSS(pageCSS), Now: p.Store.Now().In(q.Location),
+		BandsReport: q.Bands.Report, BandsSource: q.Bands.Source,
+		Window: fmt.Sprintf("%s to %s (%s)", q.From.In(q.Location).Format(minute), q.To.In(q.Location).Format(minute), q.Location),
+	}
+	last, err := p.Store.LastEvent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if last == 0 {
+		v.First = newFirstView(r, p.Credential)
+		return v, nil
+	}
+	for _, add := range []func(context.Context, *view, Query) error{
+		p.addKeys, p.addProjects, p.addIncidents, p.addDeployments, p.addEvents,
+	} {
+		if err := add(ctx, v, q); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// addKeys adds the filter and the keys with their trends.
+func (p *Renderer) addKeys(ctx context.Context, v *view, q Query) error {
+	length := q.length()
+	names, err := p.Store.Names(ctx, q.From.Add(-length), q.To)
+	if err != nil {
+		return err
+	}
+	trend := q.DoraQuery
+	trend.Interval = trendInterval(length)
+	now, err := p.Store.Dora(ctx, trend)
+	if err != nil {
+		return err
+	}
+	before := q.DoraQuery
+	before.From, before.To = q.From.Add(-length), q.From
+	earlier, err := p.Store.Dora(ctx, before)
+	if err != nil {
+		return err
+	}
+	v.Filter = newFilterView(names, q)
+	v.Keys = newKeyViews(now[0], earlier[0].Dora, q)
+	v.Trend = newTrendRows(now[0].Series, q)
+	return nil
+}
+
+func trendInterval(length time.Duration) db.Interval {
+	switch days := length.Hours() / 24; {
+	case days <= 14:
+		return db.Daily
+	case days <= 366:
+		return db.Weekly
+	}
+	return db.Monthly
+}
+
+func (p *Renderer) addProjects(ctx context.Context, v *view, q Query) error {
+	byProject := q.DoraQuery
+	byProject.GroupBy = db.GroupBy{Project: true}
+	projects, err := p.Store.Dora(ctx, byProject)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(projects, func(a, b db.DoraGroup) int { return int(b.Deployments - a.Deployments) })
+	if more := len(projects) - maxProjects; more > 0 {
+		v.MoreProjects = fmt.Sprintf("and %d more with fewer deployments; filter by project or download the CSV", more)
+		projects = projects[:maxProjects]
+	}
+	for _, project := range projects {
+		v.Projects = append(v.Projects, newProjectRow(project, q))
+	}
+	return nil
+}
+
+// addIncidents adds the incidents not yet restored, and then those of the window
+// that are restored but not yet closed.
+func (p *Renderer) addIncidents(ctx context.Context, v *view, q Query) error {
+	filter := db.IncidentFilter{
+		State: db.InProgress, Project: q.Project, Team: q.Team, Environment: q.Environment, Page: db.Page{Limit: maxRows},
+	}
+	incidents, _, err := p.Store.Incidents(ctx, filter)
+	if err != nil {
+		return err
+	}
+	filter.State = db.Unfinished
+	unfinished, _, err := p.Store.Incidents(ctx, filter)
+	if err != nil {
+		return err
+	}
+	for _, i := range unfinished {
+		if !i.RestoredAt.IsZero() && !i.StartedAt.Before(q.From) && len(incidents) < maxRows {
+			incidents = append(incidents, i)
+		}
+	}
+	for _, i := range incidents {
+		v.Incidents = append(v.Incidents, newIncidentRow(i, v.Now))
+	}
+	return nil
+}
+
+func (p *Renderer) addDeployments(ctx context.Context, v *view, q Query) error {
+	deployments, _, err := p.Store.Deployments(ctx, db.DeploymentFilter{
+		Project: q.Project, Team: q.Team, Environment: q.Environment, Page: db.Page{Limit: maxRows},
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range deployments {
+		failures, err := p.Store.IncidentsOf(ctx, d.Key)
+		if err != nil {
+			return err
+		}
+		v.Deployments = append(v.Deployments, newDeploymentRow(d, len(failures), v.Now))
+	}
+	return nil
+}
+
+func (p *Renderer) addEvents(ctx context.Context, v *view, _ Query) error {
+	events, err := p.Store.RecentEvents(ctx, maxRows)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		v.Events = append(v.Events, newEventRow(e, v.Now))
+	}
+	return nil
+}

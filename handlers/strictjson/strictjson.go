@@ -1,0 +1,99 @@
+// Package strictjson decodes JSON without the leniency of encoding/json.
+package strictjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+)
+
+const byteOrderMark = "\uFEFF"
+
+// Error is a mistake in a JSON text.
+type Error struct {
+	// Path leads to the value, such as "users[0].email". It is empty for the
+	// text as a whole.
+	Path string
+	// Message says what is wrong. It reads on from the path: "must be a
+	// string, not a number".
+	Message string
+}
+
+// Error returns the path and the message.
+func (e *Error) Error() string {
+	if e.Path == "" {
+		return "the JSON text " + e.Message
+	}
+	return e.Path + " " + e.Message
+}
+
+// Decode decodes a JSON object, or null, into dest, a pointer to a struct.
+// Unlike [json.Unmarshal] it does not accept a key that is not the exact name
+// of a field, a key that appears more than once in its object, at any depth, or
+// invalid UTF-8. Every error is an [*Error].
+func Decode(text []byte, dest any) error {
+	switch {
+	case !utf8.Valid(text):
+		return &Error{Message: "is not valid UTF-8"}
+	case bytes.HasPrefix(text, []byte(byteOrderMark)):
+		return &Error{Message: "starts with a byte order mark; use UTF-8 without one"}
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(dest); err != nil {
+		return explain(err, text)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return &Error{Message: "has data after the JSON object"}
+	}
+	return checkKeys(text, fieldNames(dest))
+}
+
+// explain turns an error of encoding/json into one for whoever wrote the text.
+func explain(err error, text []byte) *Error {
+	var wrongType *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &wrongType):
+		return &Error{wrongType.Field, fmt.Sprintf("must be %s, not %s",
+			typeName(wrongType.Type.Kind().String()), typeName(wrongType.Value))}
+	case errors.As(err, &syntax):
+		before := text[:syntax.Offset]
+		return &Error{"", fmt.Sprintf("is not valid JSON: %v (line %d, column %d)", syntax,
+			bytes.Count(before, []byte("\n"))+1, len(before)-bytes.LastIndexByte(before, '\n')-1)}
+	case errors.Is(err, io.EOF):
+		return &Error{Message: "is empty"}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &Error{Message: "is incomplete: the JSON object does not end"}
+	}
+	return &Error{Message: "cannot be decoded: " + err.Error()}
+}
+
+// typeName names, with its article, a type of JSON or the one that a kind of Go
+// stands for.
+func typeName(kind string) string {
+	switch kind {
+	case "array", "slice":
+		return "a list"
+	case "bool":
+		return "a boolean"
+	case "object", "struct", "map":
+		return "an object"
+	}
+	return "a " + kind
+}
+
+// fieldNames returns the keys that are decoded into a struct.
+func fieldNames(dest any) []string {
+	var names []string
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(dest).Elem()) {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "-" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
