@@ -36,7 +36,7 @@ type config struct {
 	ServiceName   string        `env:"OTEL_SERVICE_NAME" envDefault:"em_metrics" help:"service.name of pushed metrics"`
 	CollectorURL  string        `env:"OTEL_COLLECTOR_URL" help:"collector to push metrics to: http(s)://host:4318 or grpc(s)://host:4317; empty disables the push"`
 	SeriesHold    time.Duration `env:"EM_METRICS_SERIES_HOLD" envDefault:"150s" help:"how long a new series is exposed as zero; 0 disables this"`
-	LabelSetLimit int           `env:"EM_METRICS_LABEL_SET_LIMIT" envDefault:"2000" help:"most combinations of project, environment and team; the rest is counted together"`
+	LabelSetLimit int           `env:"EM_METRICS_LABEL_SET_LIMIT" envDefault:"2000" help:"maximum number of combinations of project, environment and team; others are counted together"`
 	Windows       windows       `env:"EM_METRICS_WINDOWS" envDefault:"7d,30d,90d" help:"windows of the exact dora_ gauges; none disables them"`
 	ShutdownLimit time.Duration `env:"EM_METRICS_SHUTDOWN_TIMEOUT" envDefault:"10s" help:"time limit for a graceful shutdown"`
 	LogLevel      slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`

@@ -2,6 +2,7 @@
 package programtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -48,11 +49,12 @@ func buildAndRun(m *testing.M) (code int, err error) {
 // build builds the program in its own module, with the dependencies that a
 // release has, whichever module the tests are in.
 func build(binary string) error {
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/em-metrics/em-metrics").Output()
+	ctx := context.Background()
+	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/em-metrics/em-metrics").Output()
 	if err != nil {
 		return fmt.Errorf("find the module of em-metrics: %w", err)
 	}
-	command := exec.Command("go", "build", "-o", binary, "./cmd/em-metrics")
+	command := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/em-metrics")
 	command.Dir = strings.TrimSpace(string(module))
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("build em-metrics: %w\n%s", err, output)

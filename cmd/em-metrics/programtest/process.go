@@ -3,6 +3,7 @@ package programtest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -34,7 +35,8 @@ type Process struct {
 // output is part of the log of a test that fails.
 func Start(t testing.TB, path string, args, env []string) *Process {
 	t.Helper()
-	p := &Process{t: t, cmd: exec.Command(path, args...), exited: make(chan struct{}), changed: make(chan struct{})}
+	p := &Process{t: t, exited: make(chan struct{}), changed: make(chan struct{})}
+	p.cmd = exec.CommandContext(context.Background(), path, args...) // the context of the test ends before its cleanup
 	p.cmd.Env = env
 	output, input, err := os.Pipe()
 	if err != nil {

@@ -121,10 +121,10 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-func TestNewRefusesWhatIsNoURL(t *testing.T) {
+func TestNewRejectsInvalidURLs(t *testing.T) {
 	for _, address := range []string{"", "nowhere", "ftp://host", "http://", "http://a b"} {
 		if _, err := New(Options{URL: address}); err == nil {
-			t.Errorf("%q is taken for a URL", address)
+			t.Errorf("New accepts the URL %q", address)
 		}
 	}
 }
