@@ -1,127 +1,102 @@
 package handlers
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
 
 	"github.com/julienschmidt/httprouter"
 
-	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // doraAnswer is the answer of GET /dora. What is undefined is null.
 type doraAnswer struct {
-	From   *string     `json:"from"`
-	To     *string     `json:"to"`
-	TZ     string      `json:"tz"`
-	Bands  bands       `json:"bands"`
-	Groups []doraGroup `json:"groups"`
+	From   *string  `json:"from"`
+	To     *string  `json:"to"`
+	TZ     string   `json:"tz"`
+	Bands  bands    `json:"bands"`
+	Groups []object `json:"groups"`
 }
 
-// bands says where the levels come from.
+// bands is the report that the levels come from.
 type bands struct {
 	Year   int    `json:"year"`
 	Report string `json:"report"`
 	Source string `json:"source"`
 }
 
-// doraGroup is the figures of one group. What it was not grouped by is null,
-// and so is an unknown team.
-type doraGroup struct {
-	ProjectID   *string `json:"project_id"`
-	TeamID      *string `json:"team_id"`
-	Environment *string `json:"environment"`
-	figures
-	Series []doraInterval `json:"series,omitempty"`
+// object is a JSON object whose members keep their order.
+type object []member
+
+type member struct {
+	name  string
+	value any
 }
 
-type doraInterval struct {
-	From *string `json:"from"`
-	To   *string `json:"to"`
-	figures
-}
-
-// figures are all figures of a window, under the names of [db.Metrics].
-type figures struct {
-	DeploymentFrequency      frequency `json:"deployment_frequency"`
-	ChangeLeadTime           durations `json:"change_lead_time"`
-	ChangeFailureRate        failures  `json:"change_failure_rate"`
-	FailedDeploymentRecovery durations `json:"failed_deployment_recovery_time"`
-	DeploymentReworkRate     rework    `json:"deployment_rework_rate"`
-	DeploymentDuration       durations `json:"deployment_duration"`
-	UnfinishedDeployments    int64     `json:"unfinished_deployments"`
-	TimeToRestore            durations `json:"time_to_restore"`
-	TimeToDetect             durations `json:"time_to_detect"`
-	Incidents                int64     `json:"incidents"`
-	OpenIncidents            int64     `json:"open_incidents"`
-}
-
-type frequency struct {
-	Deployments        int64   `json:"deployments"`
-	PerDay             float64 `json:"per_day"`
-	DaysWithDeployment int64   `json:"days_with_deployment"`
-	Level              *string `json:"level"`
-}
-
-type durations struct {
-	P50     *float64 `json:"p50_seconds"`
-	P90     *float64 `json:"p90_seconds"`
-	Mean    *float64 `json:"mean_seconds"`
-	Samples int64    `json:"samples"`
-	Level   *string  `json:"level"`
-}
-
-type failures struct {
-	Ratio             *float64 `json:"ratio"`
-	FailedDeployments int64    `json:"failed_deployments"`
-	Deployments       int64    `json:"deployments"`
-	Level             *string  `json:"level"`
-}
-
-type rework struct {
-	Ratio             *float64 `json:"ratio"`
-	ReworkDeployments int64    `json:"rework_deployments"`
-	Deployments       int64    `json:"deployments"`
-	Level             *string  `json:"level"`
-}
-
-func showFigures(d db.Dora, b db.Bands) figures {
-	levels := b.Levels(d)
-	f := figures{
-		DeploymentFrequency: frequency{
-			Deployments: d.Deployments, PerDay: d.PerDay, DaysWithDeployment: d.DeploymentDays,
-			Level: showText(string(levels.DeploymentFrequency)),
-		},
-		ChangeLeadTime: showDurations(d.LeadTime, levels.LeadTime),
-		ChangeFailureRate: failures{
-			FailedDeployments: d.FailedDeployments, Deployments: d.Deployments,
-			Level: showText(string(levels.ChangeFailureRatio)),
-		},
-		FailedDeploymentRecovery: showDurations(d.FailedDeploymentRecovery, levels.FailedDeploymentRecovery),
-		DeploymentReworkRate:     rework{ReworkDeployments: d.ReworkDeployments, Deployments: d.Deployments},
-		DeploymentDuration:       showDurations(d.DeploymentDuration, ""),
-		UnfinishedDeployments:    d.Unfinished,
-		TimeToRestore:            showDurations(d.TimeToRestore, levels.TimeToRestore),
-		TimeToDetect:             showDurations(d.TimeToDetect, ""),
-		Incidents:                d.Incidents,
-		OpenIncidents:            d.OpenIncidents,
+// MarshalJSON writes the members in their order.
+func (o object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		for _, part := range []any{m.name, m.value} {
+			text, err := json.Marshal(part)
+			if err != nil {
+				return nil, err
+			}
+			b.Write(text)
+			b.WriteByte(':')
+		}
+		b.Truncate(b.Len() - 1)
 	}
-	if d.ChangeFailureRatio.Valid {
-		f.ChangeFailureRate.Ratio = &d.ChangeFailureRatio.V
-	}
-	if d.ReworkRatio.Valid {
-		f.DeploymentReworkRate.Ratio = &d.ReworkRatio.V
-	}
-	return f
+	b.WriteByte('}')
+	return b.Bytes(), nil
 }
 
-func showDurations(d db.Distribution, level db.Level) durations {
-	return durations{
-		P50: showSeconds(d.P50), P90: showSeconds(d.P90), Mean: showSeconds(d.Mean), Samples: d.Samples,
-		Level: showText(string(level)),
+// showFigures returns a member for each row of the table of figures.
+func showFigures(t dora.Totals, b dora.Bands) object {
+	var o object
+	for _, f := range dora.Figures() {
+		o = append(o, member{string(f.Name), showFigure(f, t, b)})
 	}
+	return o
 }
 
-// dora answers the figures of a window, as JSON or as CSV.
+// showFigure returns a figure as the API shows its kind.
+func showFigure(f dora.Figure, t dora.Totals, b dora.Bands) any {
+	v := f.Value(t)
+	level := member{"level", showText(string(b.Level(f.Name, v)))}
+	switch f.Kind {
+	case dora.Frequency:
+		return object{
+			{"deployments", v.Count}, {"per_day", v.PerDay()}, {"days_with_deployment", v.Days}, level,
+		}
+	case dora.Ratio:
+		return object{
+			{"ratio", showNumber(v.Ratio())}, {f.PartName, v.Count}, {"deployments", v.Whole}, level,
+		}
+	case dora.Duration:
+		defined := v.Samples > 0
+		return object{
+			{"p50_seconds", showNumber(v.P50.Seconds(), defined)}, {"p90_seconds", showNumber(v.P90.Seconds(), defined)},
+			{"mean_seconds", showNumber(v.Mean.Seconds(), defined)}, {"samples", v.Samples}, level,
+		}
+	}
+	return v.Count
+}
+
+func showNumber(n float64, defined bool) *float64 {
+	if !defined {
+		return nil
+	}
+	return &n
+}
+
+// dora serves GET /dora: 200 with the figures of a window as JSON or CSV, 400 for
+// bad parameters.
 func (a *api) dora(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
 	dq := a.doraQuery(q)
@@ -141,24 +116,33 @@ func (a *api) dora(w http.ResponseWriter, r *http.Request, _ httprouter.Params) 
 	return writeJSON(w, http.StatusOK, showDora(groups, dq, b))
 }
 
-func showDora(groups []db.DoraGroup, q db.DoraQuery, b db.Bands) doraAnswer {
+func showDora(groups []dora.Group, q dora.Query, b dora.Bands) doraAnswer {
 	answer := doraAnswer{
 		From: showTime(q.From), To: showTime(q.To), TZ: q.Location.String(),
-		Bands: showBands(b), Groups: make([]doraGroup, len(groups)),
+		Bands: showBands(b), Groups: make([]object, len(groups)),
 	}
 	for i, g := range groups {
-		shown := doraGroup{
-			ProjectID: showText(g.Project), TeamID: showText(g.Team), Environment: showText(g.Environment),
-			figures: showFigures(g.Dora, b),
-		}
-		for _, piece := range g.Series {
-			shown.Series = append(shown.Series, doraInterval{
-				From: showDate(piece.From, q.Location), To: showDate(piece.To, q.Location), figures: showFigures(piece.Dora, b),
-			})
-		}
-		answer.Groups[i] = shown
+		answer.Groups[i] = showGroup(g, q, b)
 	}
 	return answer
 }
 
-func showBands(b db.Bands) bands { return bands{Year: b.Year, Report: b.Report, Source: b.Source} }
+// showGroup returns a group with its figures. Labels that it was not grouped
+// by are null, and so is an unknown team.
+func showGroup(g dora.Group, q dora.Query, b dora.Bands) object {
+	shown := object{
+		{"project_id", showText(g.Project)}, {"team_id", showText(g.Team)}, {"environment", showText(g.Environment)},
+	}
+	shown = append(shown, showFigures(g.Totals, b)...)
+	var series []object
+	for _, bucket := range g.Series {
+		dates := object{{"from", showDate(bucket.From, q.Location)}, {"to", showDate(bucket.To, q.Location)}}
+		series = append(series, append(dates, showFigures(bucket.Totals, b)...))
+	}
+	if len(series) > 0 {
+		shown = append(shown, member{"series", series})
+	}
+	return shown
+}
+
+func showBands(b dora.Bands) bands { return bands{Year: b.Year, Report: b.Report, Source: b.Source} }
