@@ -138,7 +138,7 @@ func dataSource(path string, query url.Values) string {
 	return file.String()
 }
 
-// Close waits for the commands under way, answers later ones with an
+// Close waits for the commands in progress, answers later ones with an
 // Unavailable error, and closes the file. Closing again does nothing.
 func (s *Store) Close() error {
 	s.writer.close()

@@ -16,8 +16,7 @@ func finish(ref Ref, at string) FinishDeployment {
 
 // refTo names exactly one.
 func refTo(k string) Ref {
-	full := key(k)
-	return Ref{ID: full.ID, Project: full.Project, Environment: full.Environment}
+	return refOf(key(k))
 }
 
 func TestDeployments(t *testing.T) {
@@ -55,15 +54,15 @@ func TestDeployments(t *testing.T) {
 			name: "contradictions are refused and change nothing",
 			steps: []step{
 				{"10:00", start("web/prod/1", "08:00", "10:00"), "created web/prod/1 commit 08:00 start 10:00"},
-				{"10:01", start("web/prod/1", "08:01", ""), "conflict: the deployment is recorded already and says otherwise; " +
-					"first_commit_at is recorded as 2026-03-04T08:00:00.000Z: send that, or leave it out"},
-				{"10:01", start("web/prod/1", "08:00", "09:59"), "conflict: the deployment is recorded already and says otherwise; " +
-					"deploy_start_at is recorded as 2026-03-04T10:00:00.000Z: send that, or leave it out"},
+				{"10:01", start("web/prod/1", "08:01", ""), "conflict: the deployment already exists with different values; " +
+					"first_commit_at is already recorded as 2026-03-04T08:00:00.000Z; send the same value or omit the field"},
+				{"10:01", start("web/prod/1", "08:00", "09:59"), "conflict: the deployment already exists with different values; " +
+					"deploy_start_at is already recorded as 2026-03-04T10:00:00.000Z; send the same value or omit the field"},
 				{"10:04", finish(Ref{ID: "1"}, "10:04"), "known web/prod/1 commit 08:00 start 10:00 deployed 10:04"},
-				{"10:05", finish(Ref{ID: "1"}, "10:05"), "conflict: the deployment is recorded already and says otherwise; " +
-					"deployed_at is recorded as 2026-03-04T10:04:00.000Z: send that, or leave it out"},
-				{"10:05", planned, "conflict: the deployment is recorded already and says otherwise; " +
-					"deployed_at is recorded as 2026-03-04T10:04:00.000Z: send that, or leave it out"},
+				{"10:05", finish(Ref{ID: "1"}, "10:05"), "conflict: the deployment already exists with different values; " +
+					"deployed_at is already recorded as 2026-03-04T10:04:00.000Z; send the same value or omit the field"},
+				{"10:05", planned, "conflict: the deployment already exists with different values; " +
+					"deployed_at is already recorded as 2026-03-04T10:04:00.000Z; send the same value or omit the field"},
 			},
 			events: []string{
 				"deployment_started web/prod/1 at 10:00",
@@ -74,8 +73,8 @@ func TestDeployments(t *testing.T) {
 			name: "a contradiction is found before a disorder",
 			steps: []step{
 				{"10:00", start("web/prod/1", "08:00", "10:00"), "created web/prod/1 commit 08:00 start 10:00"},
-				{"10:01", start("web/prod/1", "11:30", "10:00"), "conflict: the deployment is recorded already and says otherwise; " +
-					"first_commit_at is recorded as 2026-03-04T08:00:00.000Z: send that, or leave it out"},
+				{"10:01", start("web/prod/1", "11:30", "10:00"), "conflict: the deployment already exists with different values; " +
+					"first_commit_at is already recorded as 2026-03-04T08:00:00.000Z; send the same value or omit the field"},
 			},
 			events: []string{"deployment_started web/prod/1 at 10:00"},
 		},
@@ -96,8 +95,8 @@ func TestDeployments(t *testing.T) {
 				{"10:00", start("web/prod/1", "08:00", "10:00"), "created web/prod/1 commit 08:00 start 10:00"},
 				{"10:30", planned, "known web/prod/1 commit 08:00 start 10:00"},
 				{"10:30", StartDeployment{Key: key("web/prod/1"), FirstCommitAt: clock("08:00"), DeployedAt: clock("10:25")},
-					"conflict: the deployment is recorded already and says otherwise; " +
-						"deployed_at is recorded as 2026-03-04T10:20:00.000Z: send that, or leave it out"},
+					"conflict: the deployment already exists with different values; " +
+						"deployed_at is already recorded as 2026-03-04T10:20:00.000Z; send the same value or omit the field"},
 				{"10:40", finish(Ref{ID: "1"}, ""), "known web/prod/1 commit 08:00 start 10:00 deployed 10:20"},
 			},
 			events: []string{
@@ -110,9 +109,9 @@ func TestDeployments(t *testing.T) {
 			steps: []step{
 				{"10:30", start("web/prod/1", "08:00", "10:30"), "created web/prod/1 commit 08:00 start 10:30"},
 				{"10:31", StartDeployment{Key: key("web/prod/1"), FirstCommitAt: clock("08:00"), DeployedAt: clock("10:20")},
-					"invalid: the dates are not in order; " +
-						"deployed_at is 2026-03-04T10:20:00.000Z: it must not be before deploy_start_at, which is 2026-03-04T10:30:00.000Z; " +
-						"deploy_start_at is 2026-03-04T10:30:00.000Z: it must not be after deployed_at"},
+					"invalid: the dates are out of order; " +
+						"deployed_at is 2026-03-04T10:20:00.000Z, which must not be before deploy_start_at (2026-03-04T10:30:00.000Z); " +
+						"deploy_start_at is 2026-03-04T10:30:00.000Z, which must not be after deployed_at"},
 			},
 			events: []string{"deployment_started web/prod/1 at 10:30"},
 		},
@@ -219,19 +218,19 @@ func TestDeploymentFirstHeardOfWhenDeployed(t *testing.T) {
 		{
 			name: "refused while something is missing, and nothing is stored",
 			steps: []step{
-				{"10:05", finish(Ref{ID: "1"}, ""), `not found: no such deployment; id "1" is not the id of a deployment`},
+				{"10:05", finish(Ref{ID: "1"}, ""), `not found: no such deployment; id "1" does not match any deployment`},
 				{"10:05", finish(Ref{ID: "1", Project: "web", Environment: "prod"}, ""),
-					`not found: no such deployment; id "1" is not the id of a deployment in project_id "web" in environment "prod"`},
+					`not found: no such deployment; id "1" does not match any deployment in project_id "web" in environment "prod"`},
 				{"10:05", FinishDeployment{Ref: Ref{ID: "1"}, Create: &StartDeployment{Key: Key{ID: "1", Environment: "prod"}}},
-					"missing: a required field is missing; project_id is required, because the deployment is not known yet; " +
-						"first_commit_at is required, because the deployment is not known yet"},
+					"missing: a required field is missing; project_id is required, because the deployment is not recorded yet; " +
+						"first_commit_at is required, because the deployment is not recorded yet"},
 				{"10:05", StartDeployment{Key: Key{Project: "web"}},
-					"missing: a required field is missing; id is required, because the deployment is not known yet; " +
-						"environment is required, because the deployment is not known yet; " +
-						"first_commit_at is required, because the deployment is not known yet"},
+					"missing: a required field is missing; id is required, because the deployment is not recorded yet; " +
+						"environment is required, because the deployment is not recorded yet; " +
+						"first_commit_at is required, because the deployment is not recorded yet"},
 				{"10:05", FinishDeployment{Ref: Ref{ID: "1"}, Create: create("web/prod/1", "11:00", "")},
-					"invalid: the dates or references do not fit together; " +
-						"first_commit_at is 2026-03-04T11:00:00.000Z, which is in the future: it is 2026-03-04T10:05:00.000Z now"},
+					"invalid: the values are inconsistent; " +
+						"first_commit_at is 2026-03-04T11:00:00.000Z, which is in the future: the time is now 2026-03-04T10:05:00.000Z"},
 			},
 		},
 	})
@@ -246,12 +245,12 @@ func TestDeploymentsOfOneID(t *testing.T) {
 			{"10:00", start("web/staging/1", "08:00", ""), "created web/staging/1 commit 08:00 start 10:00"},
 			{"10:00", start("web/prod/1", "08:30", ""), "created web/prod/1 commit 08:30 start 10:00"},
 			{"10:00", start("api/prod/1", "09:00", ""), "created api/prod/1 commit 09:00 start 10:00"},
-			{"10:05", finish(Ref{ID: "1"}, ""), "ambiguous: several deployments have that id; " +
-				"project_id must choose one of: " + everywhere},
-			{"10:05", finish(Ref{ID: "1", Project: "web"}, ""), "ambiguous: several deployments have that id; " +
-				`environment must choose one of: project_id "web" in environment "prod"; project_id "web" in environment "staging"`},
-			{"10:05", finish(Ref{ID: "1", Environment: "prod"}, ""), "ambiguous: several deployments have that id; " +
-				`project_id must choose one of: project_id "api" in environment "prod"; project_id "web" in environment "prod"`},
+			{"10:05", finish(Ref{ID: "1"}, ""), "ambiguous: several deployments have this id; " +
+				"project_id must be one of: " + everywhere},
+			{"10:05", finish(Ref{ID: "1", Project: "web"}, ""), "ambiguous: several deployments have this id; " +
+				`environment must be one of: project_id "web" in environment "prod"; project_id "web" in environment "staging"`},
+			{"10:05", finish(Ref{ID: "1", Environment: "prod"}, ""), "ambiguous: several deployments have this id; " +
+				`project_id must be one of: project_id "api" in environment "prod"; project_id "web" in environment "prod"`},
 			{"10:05", finish(Ref{ID: "1", Project: "api"}, ""), "known api/prod/1 commit 09:00 start 10:00 deployed 10:05"},
 			{"10:06", finish(Ref{ID: "1", Environment: "staging"}, ""), "known web/staging/1 commit 08:00 start 10:00 deployed 10:06"},
 			{"10:07", finish(refTo("web/prod/1"), ""), "known web/prod/1 commit 08:30 start 10:00 deployed 10:07"},
@@ -287,19 +286,19 @@ func TestDatesOfDeployments(t *testing.T) {
 		{
 			name: "more is refused, and both fields are named",
 			steps: []step{
-				{"12:00", start("web/prod/1", "10:05:00.001", "10:00"), "invalid: the dates are not in order; " +
-					"deploy_start_at is 2026-03-04T10:00:00.000Z: it must not be before first_commit_at, which is 2026-03-04T10:05:00.001Z; " +
-					"first_commit_at is 2026-03-04T10:05:00.001Z: it must not be after deploy_start_at"},
+				{"12:00", start("web/prod/1", "10:05:00.001", "10:00"), "invalid: the dates are out of order; " +
+					"deploy_start_at is 2026-03-04T10:00:00.000Z, which must not be before first_commit_at (2026-03-04T10:05:00.001Z); " +
+					"first_commit_at is 2026-03-04T10:05:00.001Z, which must not be after deploy_start_at"},
 				{"12:00", start("web/prod/1", "10:00", "11:00"), "created web/prod/1 commit 10:00 start 11:00"},
-				{"12:00", finish(Ref{ID: "1"}, "10:54:59.999"), "invalid: the dates are not in order; " +
-					"deployed_at is 2026-03-04T10:54:59.999Z: it must not be before deploy_start_at, which is 2026-03-04T11:00:00.000Z; " +
-					"deploy_start_at is 2026-03-04T11:00:00.000Z: it must not be after deployed_at"},
+				{"12:00", finish(Ref{ID: "1"}, "10:54:59.999"), "invalid: the dates are out of order; " +
+					"deployed_at is 2026-03-04T10:54:59.999Z, which must not be before deploy_start_at (2026-03-04T11:00:00.000Z); " +
+					"deploy_start_at is 2026-03-04T11:00:00.000Z, which must not be after deployed_at"},
 				// Each step is within the tolerance of the one before, the whole is not.
 				{"12:00", FinishDeployment{Ref: Ref{ID: "2"}, DeployedAt: clock("10:00"), Create: &StartDeployment{
 					Key: key("web/prod/2"), FirstCommitAt: clock("10:08"), DeployStartAt: clock("10:04")}},
-					"invalid: the dates are not in order; " +
-						"deployed_at is 2026-03-04T10:00:00.000Z: it must not be before first_commit_at, which is 2026-03-04T10:08:00.000Z; " +
-						"first_commit_at is 2026-03-04T10:08:00.000Z: it must not be after deployed_at"},
+					"invalid: the dates are out of order; " +
+						"deployed_at is 2026-03-04T10:00:00.000Z, which must not be before first_commit_at (2026-03-04T10:08:00.000Z); " +
+						"first_commit_at is 2026-03-04T10:08:00.000Z, which must not be after deployed_at"},
 			},
 			events: []string{"deployment_started web/prod/1 at 11:00"},
 		},
@@ -307,13 +306,13 @@ func TestDatesOfDeployments(t *testing.T) {
 			name: "the future and the distant past are refused",
 			steps: []step{
 				{"10:00", start("web/prod/1", "09:00", "10:05"), "created web/prod/1 commit 09:00 start 10:05"},
-				{"10:00", finish(Ref{ID: "1"}, "10:05:00.001"), "invalid: the dates or references do not fit together; " +
-					"deployed_at is 2026-03-04T10:05:00.001Z, which is in the future: it is 2026-03-04T10:00:00.000Z now"},
-				{"10:00", start("web/prod/2", "09:00", "10:05:00.001"), "invalid: the dates or references do not fit together; " +
-					"deploy_start_at is 2026-03-04T10:05:00.001Z, which is in the future: it is 2026-03-04T10:00:00.000Z now"},
+				{"10:00", finish(Ref{ID: "1"}, "10:05:00.001"), "invalid: the values are inconsistent; " +
+					"deployed_at is 2026-03-04T10:05:00.001Z, which is in the future: the time is now 2026-03-04T10:00:00.000Z"},
+				{"10:00", start("web/prod/2", "09:00", "10:05:00.001"), "invalid: the values are inconsistent; " +
+					"deploy_start_at is 2026-03-04T10:05:00.001Z, which is in the future: the time is now 2026-03-04T10:00:00.000Z"},
 				{"10:00", StartDeployment{Key: key("web/prod/2"), FirstCommitAt: time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC)},
-					"invalid: the dates or references do not fit together; " +
-						"first_commit_at is 1969-12-31T23:59:59.000Z: a date before 1970 cannot be right"},
+					"invalid: the values are inconsistent; " +
+						"first_commit_at is 1969-12-31T23:59:59.000Z; dates before 1970 are not accepted"},
 			},
 			events: []string{"deployment_started web/prod/1 at 10:05"},
 		},

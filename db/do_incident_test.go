@@ -16,12 +16,14 @@ func incidentAnywhere(k, deployment, started string) OpenIncident {
 	return c
 }
 
-func (c OpenIncident) until(restored, finished string) OpenIncident {
+// until is the incident with the dates at which it was restored and finished.
+func until(restored, finished string, c OpenIncident) OpenIncident {
 	c.RestoredAt, c.FinishedAt = clock(restored), clock(finished)
 	return c
 }
 
-func (c OpenIncident) under(idempotencyKey string) OpenIncident {
+// under is the incident with an idempotency key.
+func under(idempotencyKey string, c OpenIncident) OpenIncident {
 	c.IdempotencyKey = idempotencyKey
 	return c
 }
@@ -30,7 +32,7 @@ func restore(ref Ref, at string) RestoreIncident { return RestoreIncident{Ref: r
 
 func closeIncident(ref Ref, at string) FinishIncident { return FinishIncident{Ref: ref, At: clock(at)} }
 
-const incidentContradicted = "conflict: the incident is recorded already and says otherwise; "
+const incidentContradicted = "conflict: the incident already exists with different values; "
 
 func TestIncidents(t *testing.T) {
 	tell(t, []story{
@@ -59,7 +61,7 @@ func TestIncidents(t *testing.T) {
 			steps: []step{
 				{"10:00", incident("web/prod/a", "", ""), "created web/prod/a started 10:00"},
 				{"11:00", closeIncident(Ref{ID: "a"}, "10:50"), "known web/prod/a started 10:00 restored 10:50 finished 10:50"},
-				{"11:01", incident("web/prod/b", "", "10:00").until("", "10:45"), "created web/prod/b started 10:00 restored 10:45 finished 10:45"},
+				{"11:01", until("", "10:45", incident("web/prod/b", "", "10:00")), "created web/prod/b started 10:00 restored 10:45 finished 10:45"},
 			},
 			events: []string{
 				"incident_started web/prod/a at 10:00",
@@ -73,10 +75,10 @@ func TestIncidents(t *testing.T) {
 		{
 			name: "told at once, and filled in step by step",
 			steps: []step{
-				{"12:00", incident("web/prod/a", "", "10:00").until("10:30", "11:00"), "created web/prod/a started 10:00 restored 10:30 finished 11:00"},
+				{"12:00", until("10:30", "11:00", incident("web/prod/a", "", "10:00")), "created web/prod/a started 10:00 restored 10:30 finished 11:00"},
 				{"12:00", incident("web/prod/b", "", "10:00"), "created web/prod/b started 10:00"},
-				{"12:00", incident("web/prod/b", "", "").until("10:30", ""), "known web/prod/b started 10:00 restored 10:30"},
-				{"12:00", incident("web/prod/b", "", "10:00").until("10:30", "11:00"), "known web/prod/b started 10:00 restored 10:30 finished 11:00"},
+				{"12:00", until("10:30", "", incident("web/prod/b", "", "")), "known web/prod/b started 10:00 restored 10:30"},
+				{"12:00", until("10:30", "11:00", incident("web/prod/b", "", "10:00")), "known web/prod/b started 10:00 restored 10:30 finished 11:00"},
 			},
 			events: []string{
 				"incident_started web/prod/a at 10:00",
@@ -90,17 +92,17 @@ func TestIncidents(t *testing.T) {
 		{
 			name: "contradictions are refused and change nothing",
 			steps: []step{
-				{"12:00", incident("web/prod/a", "", "10:00").until("10:30", "11:00"), "created web/prod/a started 10:00 restored 10:30 finished 11:00"},
+				{"12:00", until("10:30", "11:00", incident("web/prod/a", "", "10:00")), "created web/prod/a started 10:00 restored 10:30 finished 11:00"},
 				{"12:00", incident("web/prod/a", "", "10:01"),
-					incidentContradicted + "started_at is recorded as 2026-03-04T10:00:00.000Z: send that, or leave it out"},
-				{"12:00", incident("web/prod/a", "", "").until("10:31", ""),
-					incidentContradicted + "restored_at is recorded as 2026-03-04T10:30:00.000Z: send that, or leave it out"},
-				{"12:00", incident("web/prod/a", "", "").until("", "11:01"),
-					incidentContradicted + "finished_at is recorded as 2026-03-04T11:00:00.000Z: send that, or leave it out"},
+					incidentContradicted + "started_at is already recorded as 2026-03-04T10:00:00.000Z; send the same value or omit the field"},
+				{"12:00", until("10:31", "", incident("web/prod/a", "", "")),
+					incidentContradicted + "restored_at is already recorded as 2026-03-04T10:30:00.000Z; send the same value or omit the field"},
+				{"12:00", until("", "11:01", incident("web/prod/a", "", "")),
+					incidentContradicted + "finished_at is already recorded as 2026-03-04T11:00:00.000Z; send the same value or omit the field"},
 				{"12:00", restore(Ref{ID: "a"}, "10:31"),
-					incidentContradicted + "restored_at is recorded as 2026-03-04T10:30:00.000Z: send that, or leave it out"},
+					incidentContradicted + "restored_at is already recorded as 2026-03-04T10:30:00.000Z; send the same value or omit the field"},
 				{"12:00", closeIncident(Ref{ID: "a"}, "11:01"),
-					incidentContradicted + "finished_at is recorded as 2026-03-04T11:00:00.000Z: send that, or leave it out"},
+					incidentContradicted + "finished_at is already recorded as 2026-03-04T11:00:00.000Z; send the same value or omit the field"},
 			},
 			events: []string{
 				"incident_started web/prod/a at 10:00",
@@ -111,12 +113,12 @@ func TestIncidents(t *testing.T) {
 		{
 			name: "unknown ones, and what is missing",
 			steps: []step{
-				{"12:00", restore(Ref{ID: "a"}, ""), `not found: no such incident; id "a" is not the id of an incident`},
+				{"12:00", restore(Ref{ID: "a"}, ""), `not found: no such incident; id "a" does not match any incident`},
 				{"12:00", closeIncident(Ref{ID: "a", Project: "web"}, ""),
-					`not found: no such incident; id "a" is not the id of an incident in project_id "web"`},
+					`not found: no such incident; id "a" does not match any incident in project_id "web"`},
 				{"12:00", OpenIncident{}, "missing: a required field is missing; " +
-					"project_id is required, because the incident is not known yet; " +
-					"environment is required, because the incident is not known yet"},
+					"project_id is required, because the incident is not recorded yet; " +
+					"environment is required, because the incident is not recorded yet"},
 			},
 		},
 		{
@@ -125,9 +127,9 @@ func TestIncidents(t *testing.T) {
 				{"10:00", incident("web/prod/a", "", ""), "created web/prod/a started 10:00"},
 				{"10:01", incident("web/staging/a", "", ""), "created web/staging/a started 10:01"},
 				{"10:02", incidentAnywhere("api/prod/a", "", ""), "created api/prod/a started 10:02"},
-				{"10:05", restore(Ref{ID: "a"}, ""), "ambiguous: several incidents have that id; project_id must choose one of: " +
+				{"10:05", restore(Ref{ID: "a"}, ""), "ambiguous: several incidents have this id; project_id must be one of: " +
 					`project_id "api" in environment "prod"; project_id "web" in environment "prod"; project_id "web" in environment "staging"`},
-				{"10:05", closeIncident(Ref{ID: "a", Project: "web"}, ""), "ambiguous: several incidents have that id; environment must choose one of: " +
+				{"10:05", closeIncident(Ref{ID: "a", Project: "web"}, ""), "ambiguous: several incidents have this id; environment must be one of: " +
 					`project_id "web" in environment "prod"; project_id "web" in environment "staging"`},
 				{"10:05", restore(Ref{ID: "a", Project: "api"}, ""), "known api/prod/a started 10:02 restored 10:05"},
 				{"10:06", closeIncident(Ref{ID: "a", Environment: "staging"}, ""), "known web/staging/a started 10:01 restored 10:06 finished 10:06"},
@@ -162,27 +164,27 @@ func TestDatesOfIncidents(t *testing.T) {
 		{
 			name: "more is refused, at the first word and at later ones",
 			steps: []step{
-				{"12:00", incident("web/prod/a", "", "10:00").until("09:54:59", ""), "invalid: the dates are not in order; " +
-					"restored_at is 2026-03-04T09:54:59.000Z: it must not be before started_at, which is 2026-03-04T10:00:00.000Z; " +
-					"started_at is 2026-03-04T10:00:00.000Z: it must not be after restored_at"},
-				{"12:00", incident("web/prod/a", "", "10:00").until("11:00", "10:30"), "invalid: the dates are not in order; " +
-					"finished_at is 2026-03-04T10:30:00.000Z: it must not be before restored_at, which is 2026-03-04T11:00:00.000Z; " +
-					"restored_at is 2026-03-04T11:00:00.000Z: it must not be after finished_at"},
-				{"12:00", incident("web/prod/a", "", "12:05:00.001"), "invalid: the dates or references do not fit together; " +
-					"started_at is 2026-03-04T12:05:00.001Z, which is in the future: it is 2026-03-04T12:00:00.000Z now"},
+				{"12:00", until("09:54:59", "", incident("web/prod/a", "", "10:00")), "invalid: the dates are out of order; " +
+					"restored_at is 2026-03-04T09:54:59.000Z, which must not be before started_at (2026-03-04T10:00:00.000Z); " +
+					"started_at is 2026-03-04T10:00:00.000Z, which must not be after restored_at"},
+				{"12:00", until("11:00", "10:30", incident("web/prod/a", "", "10:00")), "invalid: the dates are out of order; " +
+					"finished_at is 2026-03-04T10:30:00.000Z, which must not be before restored_at (2026-03-04T11:00:00.000Z); " +
+					"restored_at is 2026-03-04T11:00:00.000Z, which must not be after finished_at"},
+				{"12:00", incident("web/prod/a", "", "12:05:00.001"), "invalid: the values are inconsistent; " +
+					"started_at is 2026-03-04T12:05:00.001Z, which is in the future: the time is now 2026-03-04T12:00:00.000Z"},
 				{"12:00", incident("web/prod/a", "", "10:00"), "created web/prod/a started 10:00"},
-				{"12:00", incident("web/prod/a", "", "").until("09:00", ""), "invalid: the dates are not in order; " +
-					"restored_at is 2026-03-04T09:00:00.000Z: it must not be before started_at, which is 2026-03-04T10:00:00.000Z; " +
-					"started_at is 2026-03-04T10:00:00.000Z: it must not be after restored_at"},
-				{"12:00", closeIncident(Ref{ID: "a"}, "09:00"), "invalid: the dates are not in order; " +
-					"finished_at is 2026-03-04T09:00:00.000Z: it must not be before started_at, which is 2026-03-04T10:00:00.000Z; " +
-					"started_at is 2026-03-04T10:00:00.000Z: it must not be after finished_at"},
+				{"12:00", until("09:00", "", incident("web/prod/a", "", "")), "invalid: the dates are out of order; " +
+					"restored_at is 2026-03-04T09:00:00.000Z, which must not be before started_at (2026-03-04T10:00:00.000Z); " +
+					"started_at is 2026-03-04T10:00:00.000Z, which must not be after restored_at"},
+				{"12:00", closeIncident(Ref{ID: "a"}, "09:00"), "invalid: the dates are out of order; " +
+					"finished_at is 2026-03-04T09:00:00.000Z, which must not be before started_at (2026-03-04T10:00:00.000Z); " +
+					"started_at is 2026-03-04T10:00:00.000Z, which must not be after finished_at"},
 				{"12:00", restore(Ref{ID: "a"}, "11:00"), "known web/prod/a started 10:00 restored 11:00"},
-				{"12:00", closeIncident(Ref{ID: "a"}, "10:54:59"), "invalid: the dates are not in order; " +
-					"finished_at is 2026-03-04T10:54:59.000Z: it must not be before restored_at, which is 2026-03-04T11:00:00.000Z; " +
-					"restored_at is 2026-03-04T11:00:00.000Z: it must not be after finished_at"},
+				{"12:00", closeIncident(Ref{ID: "a"}, "10:54:59"), "invalid: the dates are out of order; " +
+					"finished_at is 2026-03-04T10:54:59.000Z, which must not be before restored_at (2026-03-04T11:00:00.000Z); " +
+					"restored_at is 2026-03-04T11:00:00.000Z, which must not be after finished_at"},
 				{"12:00", restore(Ref{ID: "a"}, "13:00"),
-					incidentContradicted + "restored_at is recorded as 2026-03-04T11:00:00.000Z: send that, or leave it out"},
+					incidentContradicted + "restored_at is already recorded as 2026-03-04T11:00:00.000Z; send the same value or omit the field"},
 			},
 			events: []string{
 				"incident_started web/prod/a at 10:00",
@@ -207,7 +209,7 @@ func TestGeneratedIncidentIDs(t *testing.T) {
 				{"10:06", incident("api/prod/", "", ""), "created api/prod/incident_api_1 started 10:06"},
 				{"10:07", incident("web/prod/incident_web_4", "", ""), "known web/prod/incident_web_4 started 10:04"},
 				{"10:08", incident("web/prod/incident_web_1", "", "10:08"),
-					incidentContradicted + "started_at is recorded as 2026-03-04T10:00:00.000Z: send that, or leave it out"},
+					incidentContradicted + "started_at is already recorded as 2026-03-04T10:00:00.000Z; send the same value or omit the field"},
 			},
 			events: []string{
 				"incident_started web/prod/incident_web_1 at 10:00",
@@ -246,19 +248,19 @@ func TestGeneratedIncidentIDs(t *testing.T) {
 		{
 			name: "an idempotency key tells a retry from a second incident",
 			steps: []step{
-				{"10:00", incident("web/prod/", "", "").under("k1"), "created web/prod/incident_web_1 started 10:00"},
-				{"10:01", incident("web/prod/", "", "").under("k1"), "known web/prod/incident_web_1 started 10:00"},
-				{"10:02", incident("web/prod/", "", "10:00").under("k2"), "created web/prod/incident_web_2 started 10:00"},
-				{"10:03", incident("api/prod/", "", "").under("k1"), "created api/prod/incident_api_1 started 10:03"},
-				{"10:04", incident("web/prod/", "", "10:04").under("k1"),
-					incidentContradicted + "started_at is recorded as 2026-03-04T10:00:00.000Z: send that, or leave it out"},
-				{"10:05", incident("web/staging/", "", "").under("k1"),
-					incidentContradicted + `environment is recorded as "prod": send that, or leave it out`},
-				{"10:06", incident("web/prod/", "", "").under("k1").until("10:05", ""), "known web/prod/incident_web_1 started 10:00 restored 10:05"},
+				{"10:00", under("k1", incident("web/prod/", "", "")), "created web/prod/incident_web_1 started 10:00"},
+				{"10:01", under("k1", incident("web/prod/", "", "")), "known web/prod/incident_web_1 started 10:00"},
+				{"10:02", under("k2", incident("web/prod/", "", "10:00")), "created web/prod/incident_web_2 started 10:00"},
+				{"10:03", under("k1", incident("api/prod/", "", "")), "created api/prod/incident_api_1 started 10:03"},
+				{"10:04", under("k1", incident("web/prod/", "", "10:04")),
+					incidentContradicted + "started_at is already recorded as 2026-03-04T10:00:00.000Z; send the same value or omit the field"},
+				{"10:05", under("k1", incident("web/staging/", "", "")),
+					incidentContradicted + `environment is already recorded as "prod"; send the same value or omit the field`},
+				{"10:06", until("10:05", "", under("k1", incident("web/prod/", "", ""))), "known web/prod/incident_web_1 started 10:00 restored 10:05"},
 				// With an id of its own an incident needs no key, whoever used it before.
-				{"10:07", incident("web/prod/x", "", "").under("k1"), "created web/prod/x started 10:07"},
-				{"10:08", incident("web/prod/y", "", "").under("k3"), "created web/prod/y started 10:08"},
-				{"10:09", incident("web/prod/z", "", "").under("k3"), "created web/prod/z started 10:09"},
+				{"10:07", under("k1", incident("web/prod/x", "", "")), "created web/prod/x started 10:07"},
+				{"10:08", under("k3", incident("web/prod/y", "", "")), "created web/prod/y started 10:08"},
+				{"10:09", under("k3", incident("web/prod/z", "", "")), "created web/prod/z started 10:09"},
 			},
 			events: []string{
 				"incident_started web/prod/incident_web_1 at 10:00",

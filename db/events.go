@@ -6,61 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"time"
 )
-
-// Kind is what became true.
-type Kind string
-
-// The kinds of events.
-const (
-	DeploymentStarted  Kind = "deployment_started"
-	DeploymentDeployed Kind = "deployment_deployed"
-	ChangeFailed       Kind = "change_failed"
-	IncidentStarted    Kind = "incident_started"
-	IncidentLinked     Kind = "incident_linked"
-	IncidentRestored   Kind = "incident_restored"
-	IncidentFinished   Kind = "incident_finished"
-)
-
-// NullDuration is a duration that may be unknown.
-type NullDuration = sql.Null[time.Duration]
-
-// Event is one thing that became true. Events are never changed or removed,
-// and Seq grows with every event.
-type Event struct {
-	Seq         int64
-	Kind        Kind
-	Project     string
-	Environment string
-	Team        string // empty: unknown
-	Subject     string // the id of the deployment or incident
-	OccurredAt  time.Time
-	RecordedAt  time.Time
-
-	// What the event measured, each at millisecond precision and never
-	// negative.
-	LeadTime           NullDuration
-	DeploymentDuration NullDuration
-	TimeToDetect       NullDuration
-	TimeToRestore      NullDuration
-}
-
-const insertEvent = `INSERT INTO events
-	(kind, project_id, environment, team_id, subject_id, occurred_at, recorded_at,
-	 lead_time_ms, deployment_duration_ms, time_to_detect_ms, time_to_restore_ms)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-
-// record adds an event to the transaction.
-func (t *tx) record(e Event) error {
-	_, err := t.exec(insertEvent, string(e.Kind), e.Project, e.Environment, nullText(e.Team), e.Subject,
-		millis(e.OccurredAt), millis(t.now), nullMillis(e.LeadTime), nullMillis(e.DeploymentDuration),
-		nullMillis(e.TimeToDetect), nullMillis(e.TimeToRestore))
-	if err != nil {
-		return fmt.Errorf("record %s: %w", e.Kind, err)
-	}
-	return nil
-}
 
 // EventsAfter streams the events with a greater sequence number than seq, in
 // order. An error ends the stream.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/em-metrics/em-metrics/db/dora"
+	"github.com/em-metrics/em-metrics/db/rules"
 )
 
 // Evidence is a deployment or an incident that a figure is computed from.
@@ -58,9 +59,9 @@ func findEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, q dora.Query, 
 		value = "max(0, " + at + " - " + string(f.From) + ")"
 	}
 	if f.Name == dora.ChangeFailureRate {
-		linked = linkedIncidents
+		linked = linkedIDs
 	}
-	filterConditions(&where, q.Filter)
+	where.labels(q.Project, q.Team, q.Environment)
 	where.after(at, page.After)
 	columns := strings.Join([]string{"row", at, counted, value, linked}, ", ")
 	query, args := where.list("SELECT "+columns+" FROM "+table, at, page)
@@ -72,7 +73,7 @@ func findEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, q dora.Query, 
 	if err != nil {
 		return nil, nil, err
 	}
-	evidence, next := cut(found, page.Limit, func(e Evidence) Cursor { return Cursor{At: fromMillis(e.at), Row: e.row} })
+	evidence, next := trimPage(found, page.Limit, func(e Evidence) Cursor { return Cursor{At: fromMillis(e.at), Row: e.row} })
 	return evidence, next, nil
 }
 
@@ -100,9 +101,9 @@ func evidenceOf(s dora.Source, from, to int64) (table, at string, where conditio
 	return table, at, where
 }
 
-// linkedIncidents lists the ids of the incidents linked to a deployment, one on
+// linkedIDs lists the ids of the incidents linked to a deployment, one on
 // each line.
-const linkedIncidents = `coalesce((SELECT group_concat(id, char(10) ORDER BY started_at, row) FROM incidents
+const linkedIDs = `coalesce((SELECT group_concat(id, char(10) ORDER BY started_at, row) FROM incidents
 	WHERE deployment_id = deployments.id AND project_id = deployments.project_id AND environment = deployments.environment), '')`
 
 func scanEvidence(rows *sql.Rows) (e Evidence, err error) {
@@ -118,32 +119,38 @@ func scanEvidence(rows *sql.Rows) (e Evidence, err error) {
 
 // loadEvidence reads the deployments or incidents of a page of evidence.
 func loadEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, evidence []Evidence) error {
-	if f.Source.Subject() == "deployment" {
-		return loadRows(ctx, tx, "SELECT "+deploymentColumns+" FROM deployments", evidence, scanDeployment,
-			func(d *Deployment, byRow map[int64]*Evidence) { byRow[d.row].Deployment = d })
+	byRow := make(map[int64]*Evidence, len(evidence))
+	for i := range evidence {
+		byRow[evidence[i].row] = &evidence[i]
 	}
-	return loadRows(ctx, tx, "SELECT "+incidentColumns+" FROM incidents", evidence, scanIncident,
-		func(i *Incident, byRow map[int64]*Evidence) { byRow[i.row].Incident = i })
+	if f.Source.Subject() == "deployment" {
+		return eachByRow(ctx, tx, deployments(), byRow, func(d *Deployment) { byRow[d.Row].Deployment = d })
+	}
+	return eachByRow(ctx, tx, incidents(), byRow, func(i *Incident) { byRow[i.Row].Incident = i })
 }
 
-func loadRows[T any](ctx context.Context, tx *sql.Tx, query string, evidence []Evidence,
-	scan func(*sql.Rows) (T, error), store func(T, map[int64]*Evidence)) error {
+// eachByRow visits the deployments or incidents of the evidence.
+func eachByRow[R rules.Row](ctx context.Context, tx *sql.Tx, r relation[R], evidence map[int64]*Evidence, visit func(R)) error {
 	if len(evidence) == 0 {
 		return nil
 	}
-	byRow, args := map[int64]*Evidence{}, make([]any, len(evidence))
-	for i := range evidence {
-		byRow[evidence[i].row], args[i] = &evidence[i], evidence[i].row
+	var args []any
+	for row := range evidence {
+		args = append(args, row)
 	}
-	rows, err := tx.QueryContext(ctx, query+" WHERE row IN (?"+strings.Repeat(", ?", len(args)-1)+")", args...)
+	query := "SELECT " + r.columns + " FROM " + r.table + " WHERE row IN (?" + strings.Repeat(", ?", len(args)-1) + ")"
+	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
-	found, err := collect(rows, scan)
-	for _, one := range found {
-		store(one, byRow)
+	found, err := collect(rows, r.scan)
+	if err != nil {
+		return err
 	}
-	return err
+	for _, one := range found {
+		visit(one)
+	}
+	return nil
 }
 
 // IncidentsOf lists the ids of the incidents linked to a deployment, in the

@@ -124,7 +124,7 @@ type numbersQuery struct {
 // grouped by, because every column costs time on every row.
 func (n numbersQuery) each(ctx context.Context, tx *sql.Tx, filter dora.Filter, by dora.GroupBy,
 	visit func(dora.Labels, []int64) error) (err error) {
-	filterConditions(&n.where, filter)
+	n.where.labels(filter.Project, filter.Team, filter.Environment)
 	var labels dora.Labels
 	columns := slices.Clone(n.numbers)
 	values, numbers := make([]any, len(n.numbers)), make([]int64, len(n.numbers))
@@ -163,10 +163,4 @@ func (n numbersQuery) each(ctx context.Context, tx *sql.Tx, filter dora.Filter, 
 		}
 	}
 	return rows.Err()
-}
-
-func filterConditions(c *conditions, f dora.Filter) {
-	c.equal("project_id", f.Project)
-	c.equal("team_id", f.Team)
-	c.equal("environment", f.Environment)
 }

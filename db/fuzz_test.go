@@ -5,91 +5,124 @@ import (
 	"errors"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/em-metrics/em-metrics/db/rules"
+	"github.com/em-metrics/em-metrics/db/rules/rulestest"
 )
 
-// bytesPerCommand is how many bytes of fuzzed input make one command.
-const bytesPerCommand = 6
-
-// FuzzDo sends any sequence of commands to a store and to the model of it.
-// Both must answer alike, and the same events must be there in the end. There
-// are few names and few dates, so that commands repeat and contradict. Fuzz it
-// with -fuzzminimizetime 0x: to minimize takes long with a database inside.
+// FuzzDo sends any calls, in batches of any size, to a store and to a state
+// that holds everything and so needs nothing loaded. Both must answer alike and
+// hold the same events and rows in the end: the store loads all that the rules
+// need, and writes all that they change. Fuzz it with -fuzzminimizetime 0x,
+// because minimizing takes long with a database inside.
 func FuzzDo(f *testing.F) {
-	r := rand.New(rand.NewPCG(5, 6))
+	r := rand.New(rand.NewPCG(7, 8))
 	for range 40 {
-		seed := make([]byte, bytesPerCommand*60)
+		seed := make([]byte, rulestest.BytesPerCommand*60)
 		for i := range seed {
 			seed[i] = byte(r.Uint32())
 		}
-		f.Add(seed)
+		f.Add(seed, r.Uint64())
 	}
-	f.Fuzz(func(t *testing.T, input []byte) {
-		now := &testClock{}
-		now.set(clock("12:00"))
-		s := openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: now.now})
-		m := &model{now: now.now().UTC()}
-		for len(input) >= bytesPerCommand {
-			command := commandOf(input[:bytesPerCommand])
-			input = input[bytesPerCommand:]
-			outcomes, err := s.Do(context.Background(), command)
-			var e *Error
-			got, created := fine, err == nil && outcomes[0].Created
-			if errors.As(err, &e) {
-				got = e.Code
-			} else if err != nil {
-				t.Fatalf("%+v: %v", command, err)
+	f.Fuzz(func(t *testing.T, input []byte, sizes uint64) {
+		s := openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: rulestest.Noon})
+		reference := rules.NewState(rulestest.Noon())
+		for _, project := range []string{"a", "b"} {
+			var free []int64
+			for n := range input {
+				free = append(free, int64(n+1))
 			}
-			if want, wantCreated := m.do(command); got != want || created != wantCreated {
-				t.Fatalf("%T%+v: the store says %s, created %t; the model says %d, created %t",
-					command, command, answer(outcomes, err), created, want, wantCreated)
+			reference.LoadNumbers(project, free)
+		}
+		r := rand.New(rand.NewPCG(sizes, 0))
+		for commands := rulestest.Commands(input); len(commands) > 0; {
+			var batch []*call
+			for range 1 + r.IntN(5) {
+				n := min(len(commands), 1+r.IntN(3)*r.IntN(2))
+				batch = append(batch, &call{ctx: context.Background(), commands: commands[:n], answered: make(chan struct{})})
+				commands = commands[n:]
+				if len(commands) == 0 {
+					break
+				}
+			}
+			// The writer is idle, so a batch of a chosen size can be committed here.
+			s.writer.commit(batch)
+			for _, c := range batch {
+				outcomes, err := reference.Do(c.commands...)
+				if got, want := answers(c.outcomes, c.err), answers(outcomes, err); got != want {
+					t.Fatalf("%+v:\n got %s\nwant %s", c.commands, got, want)
+				}
 			}
 		}
-		expectEvents(t, s, m.events)
+		want := reference.Changes()
+		var events []string
+		for _, e := range want.Events {
+			events = append(events, eventText(e))
+		}
+		expectEvents(t, s, events)
+		expectRows(t, s, want)
 	})
 }
 
-// commandOf makes a command of any bytes.
-func commandOf(b []byte) Command {
-	k := Key{Project: choose(b[1], "a", "b"), Environment: choose(b[1]>>1, "x", "y"), ID: choose(b[1]>>2, "1", "2")}
-	ref := Ref{ID: k.ID, Project: choose(b[1]>>3, "", k.Project), Environment: choose(b[1]>>4, "", k.Environment)}
-	one, two, three := dateOf(b[3], 8), dateOf(b[4], 2), dateOf(b[5], 2)
-	switch b[0] % 8 {
-	case 0:
-		return StartDeployment{Key: k, FirstCommitAt: one, DeployStartAt: two, DeployedAt: three, Rework: b[2]&1 == 1}
-	case 1:
-		return StartDeployment{Key: k, FirstCommitAt: one}
-	case 2:
-		return FinishDeployment{Ref: ref, DeployedAt: one}
-	case 3:
-		return FinishDeployment{Ref: ref, DeployedAt: three, Create: &StartDeployment{Key: k, FirstCommitAt: one, DeployStartAt: two}}
-	case 4:
-		return RestoreIncident{Ref: incidentRef(b[2], ref), At: one}
-	case 5:
-		return FinishIncident{Ref: incidentRef(b[2], ref), At: one}
+func answers(outcomes []Outcome, err error) string {
+	var e *Error
+	if err != nil && !errors.As(err, &e) {
+		return "unexpected: " + err.Error()
 	}
-	return OpenIncident{
-		Key:            Key{k.Project, k.Environment, incidentRef(b[2], ref).ID},
-		DeploymentID:   choose(b[1]>>3, "", "1", "2", "3"),
-		AnyEnvironment: b[1]>>5&1 == 1,
-		IdempotencyKey: choose(b[1]>>6, "", "", "k", "l"),
-		StartedAt:      one, RestoredAt: two, FinishedAt: three,
+	if err != nil {
+		return answer(nil, err)
+	}
+	texts := make([]string, len(outcomes))
+	for i := range outcomes {
+		texts[i] = answer(outcomes[i:], nil)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// expectRows compares every stored row, and what each incident repeats of its
+// deployment.
+func expectRows(t *testing.T, s *Store, want rules.Changes) {
+	t.Helper()
+	deployedAt := map[Key]time.Time{}
+	for _, w := range want.Deployments {
+		deployedAt[w.Key] = w.DeployedAt
+		got, err := s.Deployment(t.Context(), refOf(w.Key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Row = 0
+		if *got != *w {
+			t.Errorf("deployment:\n got %+v\nwant %+v", got, w)
+		}
+	}
+	for _, w := range want.Incidents {
+		got, err := s.Incident(t.Context(), refOf(w.Key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := got.Row
+		got.Row = 0
+		if *got != *w {
+			t.Errorf("incident:\n got %+v\nwant %+v", got, w)
+		}
+		var repeated *int64
+		if err := s.readers.QueryRowContext(t.Context(), "SELECT deployment_deployed_at FROM incidents WHERE row = ?", row).Scan(&repeated); err != nil {
+			t.Fatal(err)
+		}
+		at := deployedAt[Key{Project: w.Project, Environment: w.Environment, ID: w.DeploymentID}]
+		if (repeated == nil) != at.IsZero() || repeated != nil && *repeated != at.UnixMilli() {
+			t.Errorf("incident %s: its deployment was deployed at %v, and it repeats %v", w.ID, at, repeated)
+		}
+	}
+	for table, n := range map[string]int{"deployments": len(want.Deployments), "incidents": len(want.Incidents)} {
+		var got int
+		if err := s.readers.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&got); err != nil || got != n {
+			t.Errorf("%d %s stored, want %d (%v)", got, table, n, err)
+		}
 	}
 }
 
-func incidentRef(b byte, ref Ref) Ref {
-	ref.ID = choose(b, "", "1", "", "2", "", "incident_a_1", "incident_a_2", "incident_b_2")
-	return ref
-}
-
-func choose(b byte, from ...string) string { return from[int(b)%len(from)] }
-
-// dateOf is no date once in so many times, or else one of half an hour, of which the
-// end is further in the future than is accepted.
-func dateOf(b, none byte) time.Time {
-	if b%none == 0 {
-		return time.Time{}
-	}
-	return clock("11:38").Add(time.Duration(b/8) * time.Minute)
-}
+func refOf(k Key) Ref { return Ref{ID: k.ID, Project: k.Project, Environment: k.Environment} }

@@ -30,9 +30,9 @@ func TestLinkingIncidents(t *testing.T) {
 				{"10:06", start("web/prod/2", "08:00", ""), "created web/prod/2 commit 08:00 start 10:06"},
 				{"10:20", incident("web/prod/a", "", ""), "created web/prod/a started 10:20"},
 				{"10:40", incident("web/prod/a", "1", ""), "known web/prod/a by 1 started 10:20"},
-				{"10:41", incident("web/prod/a", "1", "").until("10:30", ""), "known web/prod/a by 1 started 10:20 restored 10:30"},
-				{"10:42", incident("web/prod/a", "2", ""), incidentContradicted + `deployment_id is recorded as "1": send that, or leave it out`},
-				{"10:43", incident("web/prod/a", "9", ""), incidentContradicted + `deployment_id is recorded as "1": send that, or leave it out`},
+				{"10:41", until("10:30", "", incident("web/prod/a", "1", "")), "known web/prod/a by 1 started 10:20 restored 10:30"},
+				{"10:42", incident("web/prod/a", "2", ""), incidentContradicted + `deployment_id is already recorded as "1"; send the same value or omit the field`},
+				{"10:43", incident("web/prod/a", "9", ""), incidentContradicted + `deployment_id is already recorded as "1"; send the same value or omit the field`},
 			},
 			events: []string{
 				"deployment_started web/prod/1 at 10:00",
@@ -64,10 +64,10 @@ func TestLinkingIncidents(t *testing.T) {
 			name: "to a deployment that is unknown, or another project's, is refused",
 			steps: []step{
 				{"10:00", start("web/prod/1", "08:00", ""), "created web/prod/1 commit 08:00 start 10:00"},
-				{"10:01", incident("web/staging/a", "1", ""), "invalid: the dates or references do not fit together; deployment_id " +
-					`"1" is not the id of a deployment in project_id "web" in environment "staging": record the deployment first, or leave deployment_id out`},
-				{"10:01", incidentAnywhere("api/prod/a", "1", ""), "invalid: the dates or references do not fit together; deployment_id " +
-					`"1" is not the id of a deployment in project_id "api": record the deployment first, or leave deployment_id out`},
+				{"10:01", incident("web/staging/a", "1", ""), "invalid: the values are inconsistent; deployment_id " +
+					`"1" does not match any deployment in project_id "web" in environment "staging"; record the deployment first, or omit deployment_id`},
+				{"10:01", incidentAnywhere("api/prod/a", "1", ""), "invalid: the values are inconsistent; deployment_id " +
+					`"1" does not match any deployment in project_id "api"; record the deployment first, or omit deployment_id`},
 			},
 			events: []string{"deployment_started web/prod/1 at 10:00"},
 		},
@@ -143,7 +143,7 @@ func TestEnvironmentDecidedByTheDeployment(t *testing.T) {
 			steps: []step{
 				inStaging,
 				{"10:10", incidentAnywhere("web/prod/a", "1", ""), "created web/staging/a by 1 started 10:10"},
-				{"10:30", incidentAnywhere("web/prod/a", "", "").until("10:25", ""), "known web/staging/a by 1 started 10:10 restored 10:25"},
+				{"10:30", until("10:25", "", incidentAnywhere("web/prod/a", "", "")), "known web/staging/a by 1 started 10:10 restored 10:25"},
 			},
 			events: []string{
 				"deployment_started web/staging/1 at 10:00",
@@ -158,10 +158,10 @@ func TestEnvironmentDecidedByTheDeployment(t *testing.T) {
 				inStaging,
 				{"10:10", incidentAnywhere("web/prod/a", "", ""), "created web/prod/a started 10:10"},
 				{"10:11", incidentAnywhere("web/prod/a", "1", ""),
-					incidentContradicted + `deployment_id is in environment "staging" and the incident in "prod": leave it out`},
-				{"10:12", incidentAnywhere("web/prod/", "", "").under("k"), "created web/prod/incident_web_1 started 10:12"},
-				{"10:13", incidentAnywhere("web/prod/", "1", "").under("k"),
-					incidentContradicted + `deployment_id is in environment "staging" and the incident in "prod": leave it out`},
+					incidentContradicted + `deployment_id is in environment "staging" and the incident in "prod"; omit the field`},
+				{"10:12", under("k", incidentAnywhere("web/prod/", "", "")), "created web/prod/incident_web_1 started 10:12"},
+				{"10:13", under("k", incidentAnywhere("web/prod/", "1", "")),
+					incidentContradicted + `deployment_id is in environment "staging" and the incident in "prod"; omit the field`},
 			},
 			events: []string{
 				"deployment_started web/staging/1 at 10:00",
@@ -190,11 +190,11 @@ func TestEnvironmentDecidedByTheDeployment(t *testing.T) {
 			steps: []step{
 				inStaging,
 				{"10:01", start("web/qa/1", "08:00", ""), "created web/qa/1 commit 08:00 start 10:01"},
-				{"10:10", incidentAnywhere("web/prod/a", "1", ""), "ambiguous: several deployments have that id; environment must choose one of: " +
+				{"10:10", incidentAnywhere("web/prod/a", "1", ""), "ambiguous: several deployments have this id; environment must be one of: " +
 					`project_id "web" in environment "qa"; project_id "web" in environment "staging"`},
 				{"10:11", incident("web/qa/a", "1", ""), "created web/qa/a by 1 started 10:11"},
 				{"10:12", incident("web/staging/a", "1", ""), "created web/staging/a by 1 started 10:12"},
-				{"10:13", incidentAnywhere("web/prod/a", "1", ""), "ambiguous: several incidents have that id; environment must choose one of: " +
+				{"10:13", incidentAnywhere("web/prod/a", "1", ""), "ambiguous: several incidents have this id; environment must be one of: " +
 					`project_id "web" in environment "qa"; project_id "web" in environment "staging"`},
 			},
 			events: []string{

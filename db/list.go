@@ -1,27 +1,75 @@
 package db
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/em-metrics/em-metrics/db/rules"
 )
 
-// Page is which part of a list is wanted.
+// Page selects a part of a list.
 type Page struct {
-	Limit  int     // how many at most, at least 1
-	Offset int     // how many to pass over; a cursor does the same at any depth at no cost
+	Limit  int     // the most rows to return, at least 1
+	Offset int     // how many rows to skip; a cursor is as fast at any depth
 	After  *Cursor // where the page before ended, nil for the first
 }
 
-// Cursor is a place in a list: the time and the row of the last one before it.
+// Cursor is a position in a list: the time and the row number of the last row
+// before it.
 type Cursor struct {
 	At  time.Time
 	Row int64
 }
 
-// conditions builds the WHERE clause of a list. The texts are constants of
+// relation describes how the rows of one table are read.
+type relation[R rules.Row] struct {
+	noun     string
+	table    string
+	columns  string
+	order    string // the column that lists are ordered by, newest first
+	scan     func(*sql.Rows) (R, error)
+	position func(R) Cursor
+}
+
+// matching is the query for the rows that match a [Ref].
+func (r relation[R]) matching() string {
+	return fmt.Sprintf(`SELECT %s FROM %s
+		WHERE id = ?1 AND (?2 = '' OR project_id = ?2) AND (?3 = '' OR environment = ?3)
+		ORDER BY project_id, environment LIMIT %d`, r.columns, r.table, rules.MaxMatches)
+}
+
+func (r relation[R]) find(ctx context.Context, pool *sql.DB, ref Ref) (one R, err error) {
+	rows, err := pool.QueryContext(ctx, r.matching(), ref.ID, ref.Project, ref.Environment)
+	if err != nil {
+		return one, fmt.Errorf("find %s: %w", r.noun, storeError(err))
+	}
+	found, err := collect(rows, r.scan)
+	if err != nil {
+		return one, fmt.Errorf("find %s: %w", r.noun, storeError(err))
+	}
+	return rules.ExactlyOne(ref, found)
+}
+
+func (r relation[R]) list(ctx context.Context, pool *sql.DB, where conditions, page Page) ([]R, *Cursor, error) {
+	where.after(r.order, page.After)
+	query, args := where.list("SELECT "+r.columns+" FROM "+r.table, r.order, page)
+	rows, err := pool.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list %ss: %w", r.noun, storeError(err))
+	}
+	found, err := collect(rows, r.scan)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list %ss: %w", r.noun, storeError(err))
+	}
+	found, next := trimPage(found, page.Limit, r.position)
+	return found, next, nil
+}
+
+// conditions builds the WHERE clause of a query. The texts are constants of
 // this package; whatever a client sent is a parameter.
 type conditions struct {
 	terms []string
@@ -39,13 +87,20 @@ func (c *conditions) equal(column, value string) {
 	}
 }
 
+// labels keeps the rows with the labels that are not empty.
+func (c *conditions) labels(project, team, environment string) {
+	c.equal("project_id", project)
+	c.equal("team_id", team)
+	c.equal("environment", environment)
+}
+
 func (c *conditions) after(column string, cursor *Cursor) {
 	if cursor != nil {
 		c.add("("+column+", row) < (?, ?)", millis(cursor.At), cursor.Row)
 	}
 }
 
-// list completes the query. It asks for one row more than wanted, which tells
+// list completes the query. It asks for one row more than wanted, which shows
 // whether there is a next page.
 func (c *conditions) list(query, column string, page Page) (string, []any) {
 	if len(c.terms) > 0 {
@@ -55,8 +110,8 @@ func (c *conditions) list(query, column string, page Page) (string, []any) {
 	return query, append(c.args, page.Limit+1, page.Offset)
 }
 
-// cut takes the extra row off a page and makes the cursor of the next.
-func cut[T any](found []T, limit int, position func(T) Cursor) ([]T, *Cursor) {
+// trimPage removes the extra row of a page and returns the cursor of the next.
+func trimPage[T any](found []T, limit int, position func(T) Cursor) ([]T, *Cursor) {
 	if len(found) <= limit {
 		return found, nil
 	}
@@ -74,52 +129,4 @@ func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) (found []T,
 		found = append(found, one)
 	}
 	return found, rows.Err()
-}
-
-// theOne returns what was found when it is exactly one.
-func theOne[T any](thing string, ref Ref, found []T, key func(T) Key) (one T, err error) {
-	switch len(found) {
-	case 0:
-		return one, &Error{
-			Code:    NotFound,
-			Message: fmt.Sprintf("no such %s", thing),
-			Fields:  []FieldError{{"id", fmt.Sprintf("%q is not the id of %s %s%s", ref.ID, article(thing), thing, within(ref))}},
-		}
-	case 1:
-		return found[0], nil
-	}
-	places := make([]string, len(found))
-	for i, f := range found {
-		places[i] = fmt.Sprintf("project_id %q in environment %q", key(f).Project, key(f).Environment)
-	}
-	return one, &Error{
-		Code:    Ambiguous,
-		Message: fmt.Sprintf("several %ss have that id", thing),
-		Fields:  []FieldError{{ambiguousField(ref), "must choose one of: " + strings.Join(places, "; ")}},
-	}
-}
-
-func article(noun string) string {
-	if strings.IndexAny(noun, "aeiou") == 0 {
-		return "an"
-	}
-	return "a"
-}
-
-func within(ref Ref) string {
-	var parts []string
-	if ref.Project != "" {
-		parts = append(parts, fmt.Sprintf(" in project_id %q", ref.Project))
-	}
-	if ref.Environment != "" {
-		parts = append(parts, fmt.Sprintf(" in environment %q", ref.Environment))
-	}
-	return strings.Join(parts, "")
-}
-
-func ambiguousField(ref Ref) string {
-	if ref.Project == "" {
-		return "project_id"
-	}
-	return "environment"
 }

@@ -75,7 +75,7 @@ func TestListsOfDeployments(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var stored []*Deployment
 	for n := range 300 {
-		k := Key{oneOf(r, "web", "api"), oneOf(r, "prod", "staging"), fmt.Sprint(n)}
+		k := Key{Project: oneOf(r, "web", "api"), Environment: oneOf(r, "prod", "staging"), ID: fmt.Sprint(n)}
 		begin := StartDeployment{Key: k, FirstCommitAt: clock("05:00"), DeployStartAt: somePast(r), Team: team(oneOf(r, "", "blue", "red"))}
 		var command Command = begin
 		if r.IntN(3) == 0 { // heard of only when deployed
@@ -99,7 +99,7 @@ func TestListsOfDeployments(t *testing.T) {
 			expectList(t, got, stored, func(d *Deployment) bool {
 				return (filter.Project == "" || filter.Project == d.Project) && (filter.Team == "" || filter.Team == d.Team) &&
 					(filter.Environment == "" || filter.Environment == d.Environment)
-			}, func(d *Deployment) time.Time { return firstKnown(d.DeployStartAt, d.DeployedAt) }, deploymentText)
+			}, (*Deployment).BeganAt, deploymentText)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func TestListsOfIncidents(t *testing.T) {
 	open := int64(0)
 	for n := range 300 {
 		command := OpenIncident{
-			Key: Key{oneOf(r, "web", "api"), oneOf(r, "prod", "staging"), fmt.Sprint(n)}, StartedAt: somePast(r), Team: team(oneOf(r, "", "blue", "red")),
+			Key: Key{Project: oneOf(r, "web", "api"), Environment: oneOf(r, "prod", "staging"), ID: fmt.Sprint(n)}, StartedAt: somePast(r), Team: team(oneOf(r, "", "blue", "red")),
 		}
 		switch r.IntN(3) {
 		case 0:

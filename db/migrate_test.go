@@ -35,11 +35,21 @@ func steps(t *testing.T) (scripts []string) {
 func databaseAt(t *testing.T, version int) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "em-metrics.db")
-	rows, err := os.ReadFile("testdata/rows.sql")
-	if err != nil {
-		t.Fatal(err)
+	statements := append(steps(t)[:version], fmt.Sprintf("PRAGMA user_version = %d", version))
+	for _, rows := range []struct {
+		since int
+		file  string
+	}{{1, "testdata/rows.sql"}, {3, "testdata/rows_0003.sql"}} {
+		if version < rows.since {
+			continue
+		}
+		rows, err := os.ReadFile(rows.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		statements = append(statements, string(rows))
 	}
-	execute(t, visitor(t, path), append(steps(t)[:version], string(rows), fmt.Sprintf("PRAGMA user_version = %d", version))...)
+	execute(t, visitor(t, path), statements...)
 	return path
 }
 

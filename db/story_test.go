@@ -134,15 +134,15 @@ func answer(outcomes []Outcome, err error) string {
 }
 
 func codeName(c Code) string {
-	return [...]string{"", "missing", "invalid", "not found", "conflict", "ambiguous", "unavailable"}[c]
+	return [...]string{"", "missing", "malformed", "invalid", "not found", "conflict", "ambiguous", "unavailable"}[c]
 }
 
-func (k Key) text(team string) string {
+func keyText(k Key, team string) string {
 	return fmt.Sprintf("%s/%s/%s%s", k.Project, k.Environment, k.ID, labelled(" of ", team))
 }
 
 func deploymentText(d *Deployment) string {
-	text := d.Key.text(d.Team) + " commit " + clockText(d.FirstCommitAt) +
+	text := keyText(d.Key, d.Team) + " commit " + clockText(d.FirstCommitAt) +
 		labelled(" start ", clockText(d.DeployStartAt)) + labelled(" deployed ", clockText(d.DeployedAt))
 	if d.Rework {
 		text += " rework"
@@ -151,12 +151,12 @@ func deploymentText(d *Deployment) string {
 }
 
 func incidentText(i *Incident) string {
-	return i.Key.text(i.Team) + labelled(" by ", i.DeploymentID) + " started " + clockText(i.StartedAt) +
+	return keyText(i.Key, i.Team) + labelled(" by ", i.DeploymentID) + " started " + clockText(i.StartedAt) +
 		labelled(" restored ", clockText(i.RestoredAt)) + labelled(" finished ", clockText(i.FinishedAt))
 }
 
 func eventText(e Event) string {
-	text := string(e.Kind) + " " + Key{e.Project, e.Environment, e.Subject}.text(e.Team) + " at " + clockText(e.OccurredAt)
+	text := string(e.Kind) + " " + keyText(Key{Project: e.Project, Environment: e.Environment, ID: e.Subject}, e.Team) + " at " + clockText(e.OccurredAt)
 	for _, d := range []struct {
 		name string
 		took NullDuration

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The functions here stand at the edge of the database: on its side times and
-// durations are integer milliseconds, on the other they are Go's own types.
+// The functions here convert at the edge of the database, where times and
+// durations are integer milliseconds.
 
 func millis(t time.Time) int64 { return t.UnixMilli() }
 
@@ -33,11 +33,4 @@ func duration(n sql.NullInt64) NullDuration {
 	return NullDuration{V: time.Duration(n.Int64) * time.Millisecond, Valid: n.Valid}
 }
 
-// elapsed is the measured time between two dates. Clocks that disagree within
-// the tolerance make it zero, never negative; it is unknown when a date is.
-func elapsed(from, to time.Time) NullDuration {
-	if from.IsZero() || to.IsZero() {
-		return NullDuration{}
-	}
-	return NullDuration{V: max(0, to.Sub(from)), Valid: true}
-}
+func nullNumber(n int64) sql.NullInt64 { return sql.NullInt64{Int64: n, Valid: n != 0} }

@@ -7,10 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"github.com/em-metrics/em-metrics/db/rules"
 )
 
 // maxBatch bounds how many calls share one commit, and so how long the first
@@ -18,8 +19,8 @@ import (
 const maxBatch = 256
 
 // writer is the one goroutine that writes. It takes every call that is waiting
-// into one transaction and answers each after the commit is on disk, so the
-// cost of a sync is shared and nobody waits for a lock.
+// into one transaction and answers each after the commit is on disk, so that
+// calls share the cost of a sync and none waits for a lock.
 type writer struct {
 	store   *Store
 	queue   chan *call
@@ -51,9 +52,16 @@ func newWriter(s *Store) *writer {
 }
 
 // Do carries out the commands in order, all or none, and returns when they are
-// on disk. An [Error] says what to do about a failure. When the context ends
-// first the commands may or may not have been stored; repeating them is safe.
+// on disk, with one outcome for each. It may be called concurrently; calls that
+// wait at the same time share one commit, in which each succeeds or fails alone.
+// A failure that the caller can act on is an [Error]; with the code Unavailable
+// nothing was stored. When the context ends first, the commands may or may not
+// have been stored; repeating them is safe. After [Store.Close] the error is
+// Unavailable.
 func (s *Store) Do(ctx context.Context, commands ...Command) ([]Outcome, error) {
+	if err := rules.Check(commands...); err != nil {
+		return nil, err
+	}
 	return s.writer.do(ctx, commands)
 }
 
@@ -129,9 +137,9 @@ func (w *writer) drain(first *call) []*call {
 	return batch
 }
 
-// commit answers every call of the batch. When something other than a refused
-// command breaks the shared transaction, each call is tried alone, so that only
-// the culprit fails.
+// commit answers every call of the batch. When something other than the state
+// of the store breaks the shared transaction, such as a constraint, each call is
+// tried alone, so that only the culprit fails.
 func (w *writer) commit(batch []*call) {
 	err := w.transact(batch)
 	var broken *Error
@@ -150,10 +158,11 @@ func (w *writer) commit(batch []*call) {
 	}
 }
 
-// transact carries out the batch in one transaction. A command that is refused
-// leaves its error in its call; an error returned is one of the transaction,
-// of which nothing is stored.
-func (w *writer) transact(batch []*call) (err error) {
+// transact commits the batch in one transaction of three steps: load what its
+// commands need, decide them, write what they change. A command that is refused
+// leaves its error in its call; an error returned is one of the transaction, of
+// which nothing is stored.
+func (w *writer) transact(batch []*call) error {
 	if err := w.store.checkFile(); err != nil {
 		return err
 	}
@@ -161,34 +170,50 @@ func (w *writer) transact(batch []*call) (err error) {
 	if err != nil {
 		return err
 	}
-	t.now = w.store.now().UTC().Truncate(time.Millisecond)
-	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		return w.failed("begin", err)
 	}
-	for _, c := range batch {
-		if c.err = c.ctx.Err(); c.err != nil {
-			continue
-		}
-		if c.outcomes, c.err = t.survive(c.commands); c.err != nil && !refused(c.err) {
-			return w.failed("carry out a command", c.err)
+	state := rules.NewState(w.store.now())
+	if err := t.load(needs(batch), state); err != nil {
+		return w.failed("load", err)
+	}
+	decide(batch, state)
+	if err := t.write(state.Changes()); err != nil {
+		return w.failed("write", err)
+	}
+	if slices.ContainsFunc(batch, func(c *call) bool { return c.err == nil && len(c.commands) == 0 }) {
+		if err := t.exec("UPDATE readiness SET checked_at = ?", millis(w.store.now())); err != nil {
+			return w.failed("check readiness", err)
 		}
 	}
-	if _, err := t.exec("COMMIT"); err != nil {
+	if err := t.exec("COMMIT"); err != nil {
 		return w.failed("commit", err)
 	}
 	return nil
 }
 
-// refused tells an error that a command itself returned, before it wrote
-// anything, from a failure of the database.
-func refused(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Code != Unavailable
+// needs collects what the calls need whose callers still wait.
+func needs(batch []*call) *rules.Needs {
+	n := &rules.Needs{}
+	for _, c := range batch {
+		if c.err = c.ctx.Err(); c.err == nil {
+			n.Add(c.commands...)
+		}
+	}
+	return n
 }
 
-// failed ends a broken transaction and turns the cause into what callers get.
+func decide(batch []*call, state *rules.State) {
+	for _, c := range batch {
+		if c.err == nil {
+			c.outcomes, c.err = state.Do(c.commands...)
+		}
+	}
+}
+
+// failed rolls the transaction back and returns the error for its callers.
 func (w *writer) failed(doing string, cause error) error {
-	if _, err := w.tx.exec("ROLLBACK"); err != nil {
+	if err := w.tx.exec("ROLLBACK"); err != nil {
 		// SQLite ends the transaction by itself after some failures; then, and
 		// whenever the connection is in doubt, a new one is the safe way on.
 		w.discard(driver.ErrBadConn)
@@ -219,71 +244,21 @@ func (w *writer) discard(reason error) {
 }
 
 // tx is the transaction under way on the connection for writing, with the
-// statements prepared on it so far and the one time that all of it happens at.
+// statements prepared on it so far.
 type tx struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
-	now   time.Time
-}
-
-// survive carries out the commands of one call. A panic, such as one of a
-// TeamFunc, is the error of that call: the writer goes on for the others.
-func (t *tx) survive(commands []Command) (outcomes []Outcome, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			outcomes, err = nil, fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
-		}
-	}()
-	return t.carryOut(commands)
-}
-
-// carryOut carries out the commands of one call. A single command checks
-// before it writes; of several, a later one can be refused after an earlier
-// one wrote, which a savepoint undoes.
-func (t *tx) carryOut(commands []Command) ([]Outcome, error) {
-	switch len(commands) {
-	case 0: // a readiness check
-		_, err := t.exec("UPDATE readiness SET checked_at = ?", millis(t.now))
-		return nil, err
-	case 1:
-		outcome, err := commands[0].do(t)
-		return []Outcome{outcome}, err
-	}
-	if _, err := t.exec("SAVEPOINT call"); err != nil {
-		return nil, err
-	}
-	outcomes := make([]Outcome, 0, len(commands))
-	for _, command := range commands {
-		outcome, err := command.do(t)
-		if err != nil {
-			// If the undoing fails, that is the error: it must break the batch.
-			if undoing := t.undo(); undoing != nil {
-				err = fmt.Errorf("undo: %w", undoing)
-			}
-			return nil, err
-		}
-		outcomes = append(outcomes, outcome)
-	}
-	_, err := t.exec("RELEASE call")
-	return outcomes, err
-}
-
-func (t *tx) undo() error {
-	if _, err := t.exec("ROLLBACK TO call"); err != nil {
-		return err
-	}
-	_, err := t.exec("RELEASE call")
-	return err
 }
 
 // exec and query use no caller's context: a batch belongs to many callers, and
 // none of them may interrupt it for the others.
-func (t *tx) exec(statement string, args ...any) (sql.Result, error) {
+func (t *tx) exec(statement string, args ...any) error {
 	stmt, err := t.prepare(statement)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return stmt.ExecContext(context.Background(), args...)
+	_, err = stmt.ExecContext(context.Background(), args...)
+	return err
 }
 
 func (t *tx) query(statement string, args ...any) (*sql.Rows, error) {
@@ -292,14 +267,6 @@ func (t *tx) query(statement string, args ...any) (*sql.Rows, error) {
 		return nil, err
 	}
 	return stmt.QueryContext(context.Background(), args...)
-}
-
-func (t *tx) queryValue(dest any, statement string, args ...any) error {
-	stmt, err := t.prepare(statement)
-	if err != nil {
-		return err
-	}
-	return stmt.QueryRowContext(context.Background(), args...).Scan(dest)
 }
 
 func (t *tx) prepare(statement string) (*sql.Stmt, error) {

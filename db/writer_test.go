@@ -12,28 +12,26 @@ import (
 	"time"
 )
 
-// testCommand is a command that a test makes up.
-type testCommand func(t *tx) (Outcome, error)
-
-func (c testCommand) do(t *tx) (Outcome, error) { return c(t) }
-
 // hold stops the writer until release is called, so that what is sent
-// meanwhile becomes one batch.
+// meanwhile becomes one batch. Its own call is refused and stores nothing.
 func hold(t *testing.T, s *Store) (release func()) {
 	t.Helper()
 	entered, released, answered := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		_, err := s.Do(context.Background(), testCommand(func(*tx) (Outcome, error) {
-			close(entered)
-			<-released
-			return Outcome{}, nil
-		}))
+		_, err := s.Do(context.Background(), StartDeployment{
+			Key: key("hold/hold/hold"), FirstCommitAt: clock("08:00"),
+			Team: func(string) string {
+				close(entered)
+				<-released
+				return ""
+			},
+		}, FinishDeployment{Ref: Ref{ID: "absent"}})
 		answered <- err
 	}()
 	<-entered
 	return func() {
 		close(released)
-		if err := <-answered; err != nil {
+		if err := <-answered; !HasCode(err, NotFound) {
 			t.Error(err)
 		}
 	}
@@ -64,8 +62,8 @@ func expect(t *testing.T, got, want string) {
 func TestCommandsOfOneCallAreAllOrNone(t *testing.T) {
 	s, _ := newStore(t)
 	contradiction := start("web/prod/1", "07:00", "")
-	const refusal = "conflict: the deployment is recorded already and says otherwise; " +
-		"first_commit_at is recorded as 2026-03-04T08:00:00.000Z: send that, or leave it out"
+	const refusal = "conflict: the deployment already exists with different values; " +
+		"first_commit_at is already recorded as 2026-03-04T08:00:00.000Z; send the same value or omit the field"
 
 	outcomes, err := s.Do(t.Context(), start("web/prod/1", "08:00", ""), finish(Ref{ID: "1"}, ""), incident("web/prod/a", "1", ""))
 	if err != nil || len(outcomes) != 3 || !outcomes[0].Created || outcomes[1].Created || !outcomes[2].Created {
@@ -106,38 +104,31 @@ func TestRefusedCallLeavesTheOthersOfItsBatch(t *testing.T) {
 	}
 	release()
 	expect(t, answers[0](), "created web/prod/1 commit 08:00 start 12:00")
-	expect(t, answers[1](), `not found: no such deployment; id "2" is not the id of a deployment`)
-	expect(t, answers[2](), `not found: no such deployment; id "3" is not the id of a deployment`)
+	expect(t, answers[1](), `not found: no such deployment; id "2" does not match any deployment`)
+	expect(t, answers[2](), `not found: no such deployment; id "3" does not match any deployment`)
 	expect(t, answers[3](), "created web/prod/2 commit 08:30 start 12:00")
 	expectEvents(t, s, []string{"deployment_started web/prod/1 at 12:00", "deployment_started web/prod/2 at 12:00"})
 }
 
 func TestUnexpectedErrorFailsOnlyItsCall(t *testing.T) {
+	boom := start("web/prod/2", "08:00", "")
+	boom.Team = func(string) string { panic("boom") }
 	for _, test := range []struct {
 		name     string
 		commands []Command
 		want     string
 	}{
-		{"alone", []Command{testCommand(func(t *tx) (Outcome, error) {
-			return Outcome{}, errors.Join(t.record(Event{Kind: "half done"}), errors.New("boom"))
-		})}, "unexpected: carry out a command: boom"},
-		{"after another command", []Command{start("web/prod/2", "08:00", ""), testCommand(func(*tx) (Outcome, error) {
-			return Outcome{}, errors.New("boom")
-		})}, "unexpected: carry out a command: boom"},
-		{"a constraint", []Command{testCommand(func(t *tx) (Outcome, error) {
-			_, err := t.exec("INSERT INTO readiness VALUES (2, 0)")
-			return Outcome{}, err
-		})}, "unexpected: carry out a command: constraint failed: CHECK constraint failed: only_row = 1 (275)"},
-		{"a panic", []Command{StartDeployment{Key: key("web/prod/2"), FirstCommitAt: clock("08:00"), Team: func(string) string { panic("boom") }}},
-			"unexpected: carry out a command: panic: boom"},
-		// A refusal that cannot be undone must not let the rest of its call in.
-		{"an undo that fails", []Command{start("web/prod/2", "08:00", ""), testCommand(func(t *tx) (Outcome, error) {
-			_, err := t.exec("RELEASE call")
-			return Outcome{}, errors.Join(&Error{Code: Invalid, Message: "refused"}, err)
-		})}, "unexpected: carry out a command: undo: SQL logic error: no such savepoint: call (1)"},
+		{"a panic", []Command{boom}, "unexpected: panic: boom"},
+		{"a panic after another command", []Command{start("web/prod/4", "08:00", ""), boom}, "unexpected: panic: boom"},
+		{"a constraint", []Command{start("web/prod/unwanted", "08:00", "")},
+			"unexpected: write: write deployment: constraint failed: boom (1811)"},
+		{"a constraint after another command", []Command{start("web/prod/4", "08:00", ""), start("web/prod/unwanted", "08:00", "")},
+			"unexpected: write: write deployment: constraint failed: boom (1811)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, _ := newStore(t)
+			execute(t, visitor(t, s.Path()), `CREATE TRIGGER unwanted BEFORE INSERT ON deployments WHEN NEW.id = 'unwanted'
+				BEGIN SELECT RAISE(ABORT, 'boom'); END`)
 			release := hold(t, s)
 			before := send(t.Context(), s, start("web/prod/1", "08:00", ""))
 			refused := send(t.Context(), s, finish(Ref{ID: "9"}, ""))
@@ -145,8 +136,8 @@ func TestUnexpectedErrorFailsOnlyItsCall(t *testing.T) {
 			after := send(t.Context(), s, start("web/prod/3", "08:00", ""))
 			release()
 			expect(t, before(), "created web/prod/1 commit 08:00 start 12:00")
-			expect(t, refused(), `not found: no such deployment; id "9" is not the id of a deployment`)
-			answer, _, _ := strings.Cut(culprit(), "\n") // a panic tells where too
+			expect(t, refused(), `not found: no such deployment; id "9" does not match any deployment`)
+			answer, _, _ := strings.Cut(culprit(), "\n") // a panic has its stack below
 			expect(t, answer, test.want)
 			expect(t, after(), "created web/prod/3 commit 08:00 start 12:00")
 			expectEvents(t, s, []string{"deployment_started web/prod/1 at 12:00", "deployment_started web/prod/3 at 12:00"})
@@ -155,6 +146,47 @@ func TestUnexpectedErrorFailsOnlyItsCall(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever calls share a batch, each sees what the ones before it did.
+func TestCommandsOfOneBatchSeeEachOther(t *testing.T) {
+	s, _ := newStore(t)
+	release := hold(t, s)
+	answers := []func() string{
+		send(t.Context(), s, start("web/prod/1", "08:00", "")),
+		send(t.Context(), s, start("web/prod/1", "08:00", "")),
+		send(t.Context(), s, incident("web/prod/incident_web_1", "1", "")),
+		send(t.Context(), s, finish(Ref{ID: "1"}, "")),
+		send(t.Context(), s, incident("web/prod/", "1", "11:59")),
+		send(t.Context(), s, incident("web/prod/", "1", "11:59")),
+		send(t.Context(), s, restore(Ref{ID: "incident_web_2"}, "")),
+		send(t.Context(), s, start("web/staging/1", "08:00", "")),
+		send(t.Context(), s, finish(Ref{ID: "1"}, "")),
+	}
+	release()
+	for i, want := range []string{
+		"created web/prod/1 commit 08:00 start 12:00",
+		"known web/prod/1 commit 08:00 start 12:00",
+		"created web/prod/incident_web_1 by 1 started 12:00",
+		"known web/prod/1 commit 08:00 start 12:00 deployed 12:00",
+		"created web/prod/incident_web_2 by 1 started 11:59",
+		"known web/prod/incident_web_2 by 1 started 11:59",
+		"known web/prod/incident_web_2 by 1 started 11:59 restored 12:00",
+		"created web/staging/1 commit 08:00 start 12:00",
+		`ambiguous: several deployments have this id; project_id must be one of: ` +
+			`project_id "web" in environment "prod"; project_id "web" in environment "staging"`,
+	} {
+		expect(t, answers[i](), want)
+	}
+	expectEvents(t, s, []string{
+		"deployment_started web/prod/1 at 12:00",
+		"incident_started web/prod/incident_web_1 at 12:00",
+		"change_failed web/prod/1 at 12:00",
+		"deployment_deployed web/prod/1 at 12:00 lead 4h0m0s took 0s",
+		"incident_started web/prod/incident_web_2 at 11:59 detected 0s",
+		"incident_restored web/prod/incident_web_2 at 12:00 restored 1m0s",
+		"deployment_started web/staging/1 at 12:00",
+	})
 }
 
 func TestContextThatEnds(t *testing.T) {
@@ -208,7 +240,7 @@ func TestCloseAnswersEveryCall(t *testing.T) {
 			wg.Go(func() {
 				for n := 0; ; n++ {
 					id := fmt.Sprintf("%d-%d-%d", round, caller, n)
-					_, err := s.Do(t.Context(), StartDeployment{Key: Key{"web", "prod", id}, FirstCommitAt: time.Now()})
+					_, err := s.Do(t.Context(), StartDeployment{Key: key("web/prod/" + id), FirstCommitAt: time.Now()})
 					if err != nil {
 						expect(t, answer(nil, err), "unavailable: the service is stopping")
 						stored.Store(id, false)
@@ -251,7 +283,7 @@ func TestManyCallersOfOneCommandCountOnce(t *testing.T) {
 		FinishDeployment{Ref: Ref{ID: "1"}},
 		FinishDeployment{Ref: Ref{ID: "2"}, Create: &StartDeployment{Key: key("web/prod/2"), FirstCommitAt: clock("08:00")}},
 		incident("web/prod/a", "1", ""),
-		incident("web/prod/", "1", "").under("k"),
+		under("k", incident("web/prod/", "1", "")),
 		incident("web/prod/", "", "11:00"),
 		restore(Ref{ID: "a"}, ""),
 		closeIncident(Ref{ID: "a"}, ""),
@@ -299,12 +331,9 @@ func TestEventsAreAppendOnly(t *testing.T) {
 	if _, err := s.Do(t.Context(), start("web/prod/1", "08:00", "")); err != nil {
 		t.Fatal(err)
 	}
+	conn := visitor(t, s.Path())
 	for _, statement := range []string{"UPDATE events SET kind = 'x'", "DELETE FROM events"} {
-		_, err := s.Do(t.Context(), testCommand(func(t *tx) (Outcome, error) {
-			_, err := t.exec(statement)
-			return Outcome{}, err
-		}))
-		if err == nil || !strings.Contains(err.Error(), "events are append-only") {
+		if _, err := conn.ExecContext(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "events are append-only") {
 			t.Errorf("%s: %v", statement, err)
 		}
 	}

@@ -1,9 +1,11 @@
-package db
+package rules_test
 
 import (
 	"fmt"
 	"slices"
 	"time"
+
+	. "github.com/em-metrics/em-metrics/db/rules"
 )
 
 // model is what the store should do, said again in the plainest way: slices in
@@ -31,7 +33,7 @@ type modelIncident struct {
 const fine = Code(0)
 
 func (m *model) record(kind Kind, k Key, at time.Time, measured ...string) {
-	text := fmt.Sprintf("%s %s/%s/%s at %s", kind, k.Project, k.Environment, k.ID, clockText(at))
+	text := fmt.Sprintf("%s %s/%s/%s at %s", kind, k.Project, k.Environment, k.ID, at.Format(time.TimeOnly))
 	for _, one := range measured {
 		text += one
 	}
@@ -333,4 +335,20 @@ func (m *model) proceed(i *modelIncident, saidRestored, saidFinished, restored, 
 		m.record(IncidentFinished, i.Key, finished)
 	}
 	return fine
+}
+
+// eventText writes an event as the model does.
+func eventText(e Event) string {
+	text := fmt.Sprintf("%s %s/%s/%s at %s", e.Kind, e.Project, e.Environment, e.Subject, e.OccurredAt.Format(time.TimeOnly))
+	for _, d := range []struct {
+		name string
+		took NullDuration
+	}{
+		{"lead", e.LeadTime}, {"took", e.DeploymentDuration}, {"detected", e.TimeToDetect}, {"restored", e.TimeToRestore},
+	} {
+		if d.took.Valid {
+			text += " " + d.name + " " + d.took.V.String()
+		}
+	}
+	return text
 }

@@ -1,0 +1,127 @@
+package db
+
+import (
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/em-metrics/em-metrics/db/rules"
+)
+
+// load reads what a batch needs into the state.
+func (t *tx) load(n *rules.Needs, s *rules.State) error {
+	for _, ref := range distinct(n.Deployments) {
+		if err := loadRows(t, deployments(), s.LoadDeployment, deployments().matching(), ref.ID, ref.Project, ref.Environment); err != nil {
+			return err
+		}
+	}
+	for _, b := range distinct(n.DeployedBefore) {
+		if err := loadRows(t, deployments(), s.LoadDeployment, deployedBefore, b.Project, b.Environment, millis(b.Time)); err != nil {
+			return err
+		}
+	}
+	for _, ref := range distinct(n.Incidents) {
+		if err := loadRows(t, incidents(), s.LoadIncident, incidents().matching(), ref.ID, ref.Project, ref.Environment); err != nil {
+			return err
+		}
+	}
+	return t.loadIncidents(n, s)
+}
+
+const (
+	deployedBefore = `SELECT ` + deploymentColumns + ` FROM deployments INDEXED BY deployments_live
+		WHERE project_id = ? AND environment = ? AND deployed_at < ?
+		ORDER BY deployed_at DESC, row DESC LIMIT 1`
+	linkedIncidents = `SELECT ` + incidentColumns + ` FROM incidents
+		WHERE id = ?1 AND project_id = ?2 AND deployment_id IS NOT NULL AND (?3 = '' OR deployment_id = ?3)
+		ORDER BY environment LIMIT ?4`
+	incidentsBesideDeployment = `SELECT ` + incidentColumns + ` FROM incidents
+		WHERE id = ?1 AND project_id = ?2
+			AND environment IN (SELECT environment FROM deployments WHERE id = ?3 AND project_id = ?2)
+		ORDER BY environment LIMIT ?4`
+	incidentByIdempotencyKey = `SELECT ` + incidentColumns + ` FROM incidents WHERE project_id = ? AND idempotency_key = ?`
+	generatedIncidents       = `SELECT ` + incidentColumns + ` FROM incidents
+		WHERE project_id = ?1 AND started_at = ?2 AND number IS NOT NULL AND coalesce(deployment_id, '') = ?3
+			AND (environment = ?4 OR environment IN (SELECT environment FROM deployments WHERE id = ?3 AND project_id = ?1))`
+	// The first ?2 numbers above those in use that no id was given by hand.
+	freeNumbers = `WITH RECURSIVE candidate (n, is_free, found) AS (
+			SELECT coalesce(max(number), 0), 0, 0 FROM incidents WHERE project_id = ?1
+			UNION ALL
+			SELECT n + 1,
+				NOT EXISTS (SELECT 1 FROM incidents WHERE id = 'incident_' || ?1 || '_' || (n + 1) AND project_id = ?1),
+				found + NOT EXISTS (SELECT 1 FROM incidents WHERE id = 'incident_' || ?1 || '_' || (n + 1) AND project_id = ?1)
+			FROM candidate WHERE found < ?2
+		) SELECT n FROM candidate WHERE is_free ORDER BY n`
+)
+
+func (t *tx) loadIncidents(n *rules.Needs, s *rules.State) error {
+	for _, l := range distinct(n.LinkedIncidents) {
+		if err := loadRows(t, incidents(), s.LoadIncident, linkedIncidents, l.ID, l.Project, l.DeploymentID, rules.MaxMatches); err != nil {
+			return err
+		}
+		if l.DeploymentID == "" {
+			continue
+		}
+		err := loadRows(t, incidents(), s.LoadIncident, incidentsBesideDeployment, l.ID, l.Project, l.DeploymentID, rules.MaxMatches)
+		if err != nil {
+			return err
+		}
+	}
+	for _, k := range distinct(n.IdempotencyKeys) {
+		if err := loadRows(t, incidents(), s.LoadIncident, incidentByIdempotencyKey, k.Project, k.Key); err != nil {
+			return err
+		}
+	}
+	for _, g := range distinct(n.GeneratedIncidents) {
+		err := loadRows(t, incidents(), s.LoadIncident, generatedIncidents, g.Project, millis(g.StartedAt), g.DeploymentID, g.Environment)
+		if err != nil {
+			return err
+		}
+	}
+	for project, wanted := range n.IncidentNumbers {
+		rows, err := t.query(freeNumbers, project, wanted)
+		if err != nil {
+			return fmt.Errorf("load incident numbers: %w", err)
+		}
+		free, err := collect(rows, scanNumber)
+		if err != nil {
+			return fmt.Errorf("load incident numbers: %w", err)
+		}
+		s.LoadNumbers(project, free)
+	}
+	return nil
+}
+
+// loadRows reads the rows of a query into a state.
+func loadRows[R rules.Row](t *tx, r relation[R], into func(R), query string, args ...any) error {
+	rows, err := t.query(query, args...)
+	if err != nil {
+		return fmt.Errorf("load %ss: %w", r.noun, err)
+	}
+	found, err := collect(rows, r.scan)
+	if err != nil {
+		return fmt.Errorf("load %ss: %w", r.noun, err)
+	}
+	for _, row := range found {
+		into(row)
+	}
+	return nil
+}
+
+// distinct returns the values without repetitions, in order.
+func distinct[T comparable](values []T) []T {
+	if len(values) < 2 {
+		return values
+	}
+	seen := make(map[T]bool, len(values))
+	return slices.DeleteFunc(slices.Clone(values), func(v T) bool {
+		repeated := seen[v]
+		seen[v] = true
+		return repeated
+	})
+}
+
+func scanNumber(rows *sql.Rows) (n int64, err error) {
+	err = rows.Scan(&n)
+	return n, err
+}

@@ -1,0 +1,68 @@
+// Package rulestest makes commands for tests and fuzzing.
+package rulestest
+
+import (
+	"time"
+
+	"github.com/em-metrics/em-metrics/db/rules"
+)
+
+// BytesPerCommand is how many bytes [Command] reads.
+const BytesPerCommand = 6
+
+// Noon is the time at which the commands of [Command] are meant to happen.
+func Noon() time.Time { return time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC) }
+
+// Commands makes commands of any bytes. There are few names and few dates, so
+// that commands repeat and contradict each other.
+func Commands(input []byte) []rules.Command {
+	var commands []rules.Command
+	for ; len(input) >= BytesPerCommand; input = input[BytesPerCommand:] {
+		commands = append(commands, command(input[:BytesPerCommand]))
+	}
+	return commands
+}
+
+func command(b []byte) rules.Command {
+	k := rules.Key{Project: choose(b[1], "a", "b"), Environment: choose(b[1]>>1, "x", "y"), ID: choose(b[1]>>2, "1", "2")}
+	ref := rules.Ref{ID: k.ID, Project: choose(b[1]>>3, "", k.Project), Environment: choose(b[1]>>4, "", k.Environment)}
+	one, two, three := date(b[3], 8), date(b[4], 2), date(b[5], 2)
+	switch b[0] % 8 {
+	case 0:
+		return rules.StartDeployment{Key: k, FirstCommitAt: one, DeployStartAt: two, DeployedAt: three, Rework: b[2]&1 == 1}
+	case 1:
+		return rules.StartDeployment{Key: k, FirstCommitAt: one}
+	case 2:
+		return rules.FinishDeployment{Ref: ref, DeployedAt: one}
+	case 3:
+		return rules.FinishDeployment{Ref: ref, DeployedAt: three,
+			Create: &rules.StartDeployment{Key: k, FirstCommitAt: one, DeployStartAt: two}}
+	case 4:
+		return rules.RestoreIncident{Ref: incidentRef(b[2], ref), At: one}
+	case 5:
+		return rules.FinishIncident{Ref: incidentRef(b[2], ref), At: one}
+	}
+	return rules.OpenIncident{
+		Key:            rules.Key{Project: k.Project, Environment: k.Environment, ID: incidentRef(b[2], ref).ID},
+		DeploymentID:   choose(b[1]>>3, "", "1", "2", "3"),
+		AnyEnvironment: b[1]>>5&1 == 1,
+		IdempotencyKey: choose(b[1]>>6, "", "", "k", "l"),
+		StartedAt:      one, RestoredAt: two, FinishedAt: three,
+	}
+}
+
+func incidentRef(b byte, ref rules.Ref) rules.Ref {
+	ref.ID = choose(b, "", "1", "", "2", "", "incident_a_1", "incident_a_2", "incident_b_2")
+	return ref
+}
+
+func choose(b byte, from ...string) string { return from[int(b)%len(from)] }
+
+// date is zero for one value in so many, or else in the half hour around noon,
+// whose end is further in the future than is accepted.
+func date(b, zero byte) time.Time {
+	if b%zero == 0 {
+		return time.Time{}
+	}
+	return Noon().Add(time.Duration(b/8)*time.Minute - 22*time.Minute)
+}
