@@ -1,12 +1,12 @@
-# The image of em-metrics: one static binary, run by a user who is not root.
+# The em-metrics image: one static binary that runs as a non-root user.
 #
 #   docker build -t em-metrics .
 #   docker run -e EM_METRICS_TOKEN_AUTH_FILE=/token -v ./token:/token:ro \
 #     -v em-metrics:/data -p 127.0.0.1:3000:3000 em-metrics
 #
-# BUILDER may be any image with Go 1.26, a shell and CA certificates. The same
-# sources and the same Go give the same binary to the byte. For another platform
-# (--platform linux/arm64) Go compiles here what runs there: no emulator is needed.
+# BUILDER can be any image with Go 1.26, a shell and CA certificates. The same
+# sources and Go version give the same binary, byte for byte. Other platforms
+# (--platform linux/arm64) are cross-compiled, without an emulator.
 ARG BUILDER=docker.io/library/golang:1.26.8-bookworm
 FROM --platform=${BUILDPLATFORM} ${BUILDER} AS build
 ARG TARGETOS
@@ -27,23 +27,23 @@ FROM scratch
 ARG VERSION=dev
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="em-metrics" \
-      org.opencontainers.image.description="Records deployments and incidents and shows DORA metrics in Prometheus" \
+      org.opencontainers.image.description="Records deployments and incidents and exports DORA metrics to Prometheus" \
       org.opencontainers.image.source="https://github.com/em-metrics/em-metrics" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 
-# For a push to a collector over https.
+# For pushing to a collector over HTTPS.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/em-metrics /em-metrics
-# A new volume takes the owner of what it is mounted over.
+# A new volume inherits the owner of the folder it is mounted on.
 COPY --from=build --chown=65532:65532 /out/data /data
 
-# A number, so that a platform can see that it is not root's.
+# Numeric, so that Kubernetes can verify that it is not root.
 USER 65532:65532
 ENV SQLITE_DB=/data/em-metrics.db
 VOLUME /data
-# SQLite puts what it sorts here, as there is no /tmp.
+# SQLite writes its temporary files here, because there is no /tmp.
 WORKDIR /data
 EXPOSE 3000
 STOPSIGNAL SIGTERM

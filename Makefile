@@ -1,12 +1,12 @@
 .PHONY: help run demo test bench fuzz check e2e tf
 
-help: ## list the commands
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## start the service on port 3000, open to everybody
+run: ## start the service on port 3000 without authentication
 	EM_METRICS_NO_AUTH=true go run ./cmd/em-metrics
 
-demo: ## send a believable year to the service on port 3000
+demo: ## send a year of sample data to the service on port 3000
 	go run ./cmd/em-metrics replay -sample
 
 test: ## run all tests of the service
@@ -15,7 +15,7 @@ test: ## run all tests of the service
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . ./...
 
-fuzz: ## fuzz every target for a short time (FUZZTIME=10s)
+fuzz: ## run every fuzz target briefly (FUZZTIME=10s)
 	.ci/fuzz
 
 e2e: ## run the tests against real programs
@@ -24,5 +24,5 @@ e2e: ## run the tests against real programs
 tf: ## check the Terraform module
 	.ci/terraform
 
-check: ## what CI runs
+check: ## run everything that CI runs
 	.ci/run

@@ -11,11 +11,11 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// The series of a declared project exist at zero before its first event. The
-// SDK shows a counter at zero, but no histogram: those are added here, to both
-// outputs.
+// A declared project has its series at zero before its first event. The SDK
+// exports a counter at zero but not an empty histogram, so those are added
+// here, to both outputs.
 
-// declaredSets returns the label sets of declared projects.
+// declaredSets returns the label sets of the declared projects.
 func (f *fold) declaredSets() (sets []labels) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -27,17 +27,18 @@ func (f *fold) declaredSets() (sets []labels) {
 	return sets
 }
 
+// histograms returns the instruments that are histograms.
 func histograms() []instrument {
 	return slices.DeleteFunc(instruments(), func(i instrument) bool { return i.measure == nil })
 }
 
-// declaringGatherer adds the empty histograms of declared projects.
+// declaringGatherer adds the empty histograms of declared projects to a scrape.
 type declaringGatherer struct {
 	prometheus.Gatherer
 	fold *fold
 }
 
-// Gather gathers and adds the empty histograms.
+// Gather implements [prometheus.Gatherer].
 func (g *declaringGatherer) Gather() ([]*dto.MetricFamily, error) {
 	families, err := g.Gatherer.Gather()
 	sets := g.fold.declaredSets()
@@ -45,13 +46,13 @@ func (g *declaringGatherer) Gather() ([]*dto.MetricFamily, error) {
 		return families, err
 	}
 	for _, i := range histograms() {
-		families = i.addEmpty(families, sets)
+		families = i.addEmptyMetrics(families, sets)
 	}
 	return families, err
 }
 
-// addEmpty adds an empty histogram for each of the label sets that has none.
-func (i instrument) addEmpty(families []*dto.MetricFamily, sets []labels) []*dto.MetricFamily {
+// addEmptyMetrics adds an empty histogram for each label set that has none.
+func (i instrument) addEmptyMetrics(families []*dto.MetricFamily, sets []labels) []*dto.MetricFamily {
 	at, found := slices.BinarySearchFunc(families, i.prometheusName(), func(f *dto.MetricFamily, name string) int {
 		return cmp.Compare(f.GetName(), name)
 	})
@@ -59,12 +60,12 @@ func (i instrument) addEmpty(families []*dto.MetricFamily, sets []labels) []*dto
 		name, kind := i.prometheusName(), dto.MetricType_HISTOGRAM
 		families = slices.Insert(families, at, &dto.MetricFamily{Name: &name, Help: &i.description, Type: &kind})
 	}
-	there := map[labels]bool{}
+	seen := map[labels]bool{}
 	for _, m := range families[at].GetMetric() {
-		there[labelsOfPairs(m.GetLabel())] = true
+		seen[labelsOfPairs(m.GetLabel())] = true
 	}
 	for _, l := range sets {
-		if !there[l] {
+		if !seen[l] {
 			families[at].Metric = append(families[at].Metric, i.emptyMetric(l))
 		}
 	}
@@ -74,18 +75,18 @@ func (i instrument) addEmpty(families []*dto.MetricFamily, sets []labels) []*dto
 func (i instrument) emptyMetric(l labels) *dto.Metric {
 	attributes := l.attributes()
 	m := &dto.Metric{Histogram: &dto.Histogram{SampleCount: new(uint64), SampleSum: new(float64)}}
-	for _, a := range attributes.ToSlice() { // in the order of their names
+	for _, a := range attributes.ToSlice() { // sorted by name
 		name, value := string(a.Key), a.Value.AsString()
 		m.Label = append(m.Label, &dto.LabelPair{Name: &name, Value: &value})
 	}
-	for _, bound := range i.seconds() {
+	for _, bound := range i.boundsInSeconds() {
 		m.Histogram.Bucket = append(m.Histogram.Bucket, &dto.Bucket{UpperBound: &bound, CumulativeCount: new(uint64)})
 	}
 	return m
 }
 
 // addEmptyPoints adds an empty histogram for each declared project to the
-// metrics of our scope. What the SDK will use again is copied.
+// metrics of our scope. It copies the slices that the SDK reuses.
 func (f *fold) addEmptyPoints(metrics []metricdata.Metrics, start, now time.Time) []metricdata.Metrics {
 	sets := f.declaredSets()
 	if len(sets) == 0 {
@@ -112,13 +113,13 @@ func (f *fold) addEmptyPoints(metrics []metricdata.Metrics, start, now time.Time
 func (i instrument) addEmptyPoints(
 	points []metricdata.HistogramDataPoint[float64], sets []labels, start, now time.Time,
 ) []metricdata.HistogramDataPoint[float64] {
-	there := map[attribute.Distinct]bool{}
+	seen := map[attribute.Distinct]bool{}
 	for _, p := range points {
-		there[p.Attributes.Equivalent()] = true
+		seen[p.Attributes.Equivalent()] = true
 	}
-	points, bounds := slices.Clone(points), i.seconds()
+	points, bounds := slices.Clone(points), i.boundsInSeconds()
 	for _, l := range sets {
-		if attributes := l.attributes(); !there[attributes.Equivalent()] {
+		if attributes := l.attributes(); !seen[attributes.Equivalent()] {
 			points = append(points, metricdata.HistogramDataPoint[float64]{
 				Attributes: attributes, StartTime: start, Time: now,
 				Bounds: bounds, BucketCounts: make([]uint64, len(bounds)+1),

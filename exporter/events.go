@@ -8,19 +8,19 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// stretchSize is the number of events that are read at once. It keeps what
-// waits to be applied small.
-const stretchSize = 2048
+// chunkSize is the number of events read at once. It bounds the memory held by
+// events that have been read but not yet applied.
+const chunkSize = 2048
 
-// stretch is what reading some consecutive events gave.
-type stretch struct {
+// chunk is the result of reading a range of consecutive events.
+type chunk struct {
 	events []db.Event
-	err    error // why there are no more
+	err    error // set if reading stopped before the end of the range
 }
 
-// eventsAfter streams the events after a sequence number, in order. A long
-// history is read in stretches, the next ones while the first is applied,
-// which uses two cores for a start.
+// eventsAfter streams the events after a sequence number, in order. It reads
+// the history in chunks and prefetches the next ones while the caller applies
+// the current one, so that a start keeps two cores busy.
 func eventsAfter(ctx context.Context, store *db.Store, seq int64) iter.Seq2[db.Event, error] {
 	return func(yield func(db.Event, error) bool) {
 		last, err := store.LastEvent(ctx)
@@ -29,15 +29,15 @@ func eventsAfter(ctx context.Context, store *db.Store, seq int64) iter.Seq2[db.E
 			return
 		}
 		ctx, stop := context.WithCancel(ctx)
-		stretches := readStretches(ctx, store, seq, last)
+		chunks := readChunks(ctx, store, seq, last)
 		defer func() {
 			stop()
-			for s := range stretches { // until every reading has ended
-				<-s
+			for c := range chunks { // wait for the reads in progress
+				<-c
 			}
 		}()
-		for s := range stretches {
-			read := <-s
+		for c := range chunks {
+			read := <-c
 			for _, e := range read.events {
 				if !yield(e, nil) {
 					return
@@ -54,32 +54,32 @@ func eventsAfter(ctx context.Context, store *db.Store, seq int64) iter.Seq2[db.E
 	}
 }
 
-// readStretches reads two stretches at a time and gives them in their order.
-func readStretches(ctx context.Context, store *db.Store, seq, last int64) <-chan chan stretch {
-	stretches := make(chan chan stretch, 1) // one waits while one is taken: two are read
+// readChunks reads two chunks at a time and delivers them in order.
+func readChunks(ctx context.Context, store *db.Store, seq, last int64) <-chan chan chunk {
+	chunks := make(chan chan chunk, 1) // one buffered, one being received: two reads in flight
 	go func() {
-		defer close(stretches)
-		for ; seq < last; seq += stretchSize {
-			s := make(chan stretch, 1)
+		defer close(chunks)
+		for ; seq < last; seq += chunkSize {
+			c := make(chan chunk, 1)
 			select {
-			case stretches <- s:
-				go func(from int64) { s <- readStretch(ctx, store, from, min(from+stretchSize, last)) }(seq)
+			case chunks <- c:
+				go func(from int64) { c <- readChunk(ctx, store, from, min(from+chunkSize, last)) }(seq)
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	return stretches
+	return chunks
 }
 
-func readStretch(ctx context.Context, store *db.Store, seq, last int64) (s stretch) {
-	s.events = make([]db.Event, 0, last-seq)
+func readChunk(ctx context.Context, store *db.Store, seq, last int64) (c chunk) {
+	c.events = make([]db.Event, 0, last-seq)
 	for e, err := range store.EventsBetween(ctx, seq, last) {
 		if err != nil {
-			s.err = err
-			return s
+			c.err = err
+			return c
 		}
-		s.events = append(s.events, e)
+		c.events = append(c.events, e)
 	}
-	return s
+	return c
 }

@@ -1,6 +1,6 @@
-// Package exporter turns the events of the store into metrics: it folds them
-// into OpenTelemetry instruments, which Prometheus scrapes and a collector
-// receives.
+// Package exporter turns the events in the store into metrics. It folds them
+// into OpenTelemetry instruments, which Prometheus scrapes and which are
+// optionally pushed to a collector.
 package exporter
 
 import (
@@ -30,53 +30,56 @@ const meterName = "github.com/em-metrics/em-metrics"
 // catchUpTimeout bounds how long a collection waits for the store.
 const catchUpTimeout = 10 * time.Second
 
-// Options are the settings of an [Exporter].
+// Options configures an [Exporter].
 type Options struct {
-	// ServiceName, ServiceVersion and Revision describe this process.
+	// ServiceName, ServiceVersion and Revision identify this process.
 	ServiceName    string
 	ServiceVersion string
 	Revision       string
-	// Environment is the deployment environment this process stands for.
+	// Environment is the deployment environment this process runs in.
 	Environment string
-	// CollectorURL is where to push: http(s)://host[:port][/path] for OTLP over
-	// HTTP, grpc(s)://host:port over gRPC. Empty means no push.
+	// CollectorURL is the collector to push to: http(s)://host[:port][/path] for
+	// OTLP over HTTP, grpc(s)://host:port for OTLP over gRPC. Empty disables the
+	// push.
 	CollectorURL string
 	// PushInterval is the time between pushes. Zero means the SDK's default:
-	// OTEL_METRIC_EXPORT_INTERVAL, else a minute.
+	// OTEL_METRIC_EXPORT_INTERVAL, or one minute if that is not set.
 	PushInterval time.Duration
-	// SeriesHold is how long a series is shown at zero after its first event.
+	// SeriesHold is how long a series is exported at zero after its first event.
 	// It should be at least twice the longest scrape or push interval.
 	SeriesHold time.Duration
-	// LabelSetLimit bounds the distinct label sets. Zero means 2000.
+	// LabelSetLimit is the maximum number of distinct label sets. Zero means 2000.
 	LabelSetLimit int
-	// Windows are the lengths of the windows whose exact figures are shown as
-	// gauges. None means no such gauges.
+	// Windows are the lengths of the time windows whose exact figures are
+	// exported as gauges. Empty disables these gauges.
 	Windows []time.Duration
-	// WindowSeriesLimit bounds the series of the windows; the projects and
-	// teams with the fewest deployments are left out first. Zero means 20000.
+	// WindowSeriesLimit is the maximum number of series of these gauges; the
+	// projects and teams with the fewest deployments are dropped first. Zero
+	// means 20000.
 	WindowSeriesLimit int
-	// WindowPatience is how long a collection waits for new figures of the
-	// windows before it shows the ones it has. Zero means 20 milliseconds.
+	// WindowPatience is how long a collection waits for the windows to be
+	// recomputed before it exports the previous figures. Zero means 20
+	// milliseconds.
 	WindowPatience time.Duration
-	// Logger receives what goes wrong. Nil means [slog.Default].
+	// Logger receives warnings and errors. Nil means [slog.Default].
 	Logger *slog.Logger
 }
 
-// Exporter shows the events of a store as metrics. Its methods may be called
-// concurrently.
+// Exporter exports the events of a store as metrics. Its methods are safe for
+// concurrent use.
 type Exporter struct {
 	store        *db.Store
 	logger       *slog.Logger
 	fold         *fold
-	windows      *windows // nil: none are shown
+	windows      *windows // nil if disabled
 	provider     *sdkmetric.MeterProvider
 	registry     *prometheus.Registry
 	hold         time.Duration
 	pushFailures atomic.Int64
 }
 
-// New makes the exporter. Until [Exporter.CatchUp] has succeeded once it shows
-// and pushes nothing.
+// New creates an exporter. It exports nothing until [Exporter.CatchUp] has
+// succeeded once.
 func New(ctx context.Context, store *db.Store, o Options) (*Exporter, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -94,40 +97,40 @@ func New(ctx context.Context, store *db.Store, o Options) (*Exporter, error) {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector(),
 	)
-	if err := e.connect(ctx, o); err != nil {
-		return nil, fmt.Errorf("make the exporter: %w", err)
+	if err := e.setUpProvider(ctx, o); err != nil {
+		return nil, fmt.Errorf("create the exporter: %w", err)
 	}
-	if err := e.fold.instrument(e.Meter()); err != nil {
-		return nil, fmt.Errorf("make the exporter: %w", err)
+	if err := e.fold.createInstruments(e.Meter()); err != nil {
+		return nil, fmt.Errorf("create the exporter: %w", err)
 	}
-	if err := e.observe(o); err != nil {
-		return nil, fmt.Errorf("make the exporter: %w", err)
+	if err := e.registerServiceMetrics(o); err != nil {
+		return nil, fmt.Errorf("create the exporter: %w", err)
 	}
 	return e, nil
 }
 
-// connect makes the provider with its readers: one for scrapes and, if there
-// is a collector, one that pushes.
-func (e *Exporter) connect(ctx context.Context, o Options) error {
-	res, err := describe(ctx, o)
+// setUpProvider creates the meter provider and its readers: one for scrapes
+// and, if a collector is configured, one that pushes.
+func (e *Exporter) setUpProvider(ctx context.Context, o Options) error {
+	res, err := newResource(ctx, o)
 	if err != nil {
 		return err
 	}
 	scrape, err := otelprometheus.New(otelprometheus.WithRegisterer(e.registry),
-		otelprometheus.WithoutScopeInfo(), // a push has no such labels, and both must be alike
+		otelprometheus.WithoutScopeInfo(), // a push has no such labels, and both outputs must match
 		otelprometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes))
 	if err != nil {
-		return fmt.Errorf("make the Prometheus reader: %w", err)
+		return fmt.Errorf("create the Prometheus reader: %w", err)
 	}
 	options := []sdkmetric.Option{
 		sdkmetric.WithResource(res), sdkmetric.WithReader(scrape),
-		sdkmetric.WithCardinalityLimit(0), // the fold has its own limit, which a restart does not shift
+		sdkmetric.WithCardinalityLimit(0), // the fold has its own limit, which gives the same result after a restart
 		sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter),
 	}
 	if o.CollectorURL != "" {
 		push, err := newPushExporter(ctx, o.CollectorURL)
 		if err != nil {
-			return fmt.Errorf("make the push to the collector: %w", err)
+			return fmt.Errorf("create the push exporter: %w", err)
 		}
 		push = &countingExporter{Exporter: newHeldExporter(push, e.fold, e.hold), failures: &e.pushFailures}
 		var reader []sdkmetric.PeriodicReaderOption
@@ -143,49 +146,49 @@ func (e *Exporter) connect(ctx context.Context, o Options) error {
 	return nil
 }
 
-// describe is the resource that pushed metrics belong to. The instance is the
-// host, because a name that is new with each start would make each start a new
-// set of series. What OTEL_RESOURCE_ATTRIBUTES says comes last and wins.
-func describe(ctx context.Context, o Options) (*resource.Resource, error) {
+// newResource returns the resource attached to pushed metrics. The instance ID
+// is the host name, because an ID that changed on every start would create a new
+// set of series each time. OTEL_RESOURCE_ATTRIBUTES takes precedence.
+func newResource(ctx context.Context, o Options) (*resource.Resource, error) {
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("find the host name: %w", err)
+		return nil, fmt.Errorf("get the host name: %w", err)
 	}
 	res, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(
 		semconv.ServiceName(o.ServiceName), semconv.ServiceVersion(o.ServiceVersion),
 		semconv.ServiceInstanceID(host), semconv.DeploymentEnvironmentNameKey.String(o.Environment),
 	), resource.WithFromEnv())
 	if err != nil {
-		return nil, fmt.Errorf("describe this process: %w", err)
+		return nil, fmt.Errorf("create the resource: %w", err)
 	}
 	return res, nil
 }
 
-// Meter returns the meter for other figures of this process.
+// Meter returns the meter for other metrics of this process.
 func (e *Exporter) Meter() metric.Meter { return e.provider.Meter(meterName) }
 
-// Declare makes the counters of a project exist at zero before its first event.
-// The team is empty when it is not known.
+// Declare exports the series of a project at zero before its first event. The
+// team is empty if it is not known.
 func (e *Exporter) Declare(ctx context.Context, project, environment, team string) {
 	e.fold.declare(ctx, labels{project, environment, team})
 }
 
-// CatchUp applies every event that has been stored. The first call takes about
-// two seconds for a million events; from when it has succeeded, metrics are
-// shown and pushed.
+// CatchUp applies every stored event that has not been applied yet. The first
+// call takes about two seconds per million events; once it has succeeded,
+// metrics are exported.
 func (e *Exporter) CatchUp(ctx context.Context) error { return e.fold.catchUp(ctx) }
 
-// ForceFlush pushes what is pending, if there is a collector, until the
-// context ends.
+// ForceFlush pushes pending metrics, if a collector is configured. It returns
+// when the context is done.
 func (e *Exporter) ForceFlush(ctx context.Context) error { return e.provider.ForceFlush(ctx) }
 
-// Shutdown pushes what is pending, if there is a collector, until the context
-// ends. The store must still be open.
+// Shutdown pushes pending metrics, if a collector is configured, and stops the
+// exporter. It returns when the context is done. The store must still be open.
 func (e *Exporter) Shutdown(ctx context.Context) error {
 	err := e.provider.Shutdown(ctx)
 	e.windows.shutdown()
 	if err != nil {
-		return fmt.Errorf("shut the exporter down: %w", err)
+		return fmt.Errorf("shut down the exporter: %w", err)
 	}
 	return nil
 }

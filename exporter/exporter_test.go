@@ -15,9 +15,9 @@ import (
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "update the golden files")
 
-// The whole exposition of a story that touches every instrument.
+// The complete exposition after a story that uses every instrument.
 func TestExpositionOfAStory(t *testing.T) {
 	r := newRig(t, exporter.Options{ServiceName: "em_metrics", Windows: []time.Duration{7 * 24 * time.Hour}})
 	blue := func(string) string { return "blue" }
@@ -33,21 +33,22 @@ func TestExpositionOfAStory(t *testing.T) {
 	r.exporter.Declare(t.Context(), "declared", "production", "blue")
 
 	_, body := r.get(false)
-	compareGolden(t, "testdata/story.txt", ours(body))
+	compareGolden(t, "testdata/story.txt", stableLines(body))
 }
 
-// ours leaves out what differs from run to run or belongs to the runtime.
-func ours(body string) string {
+// stableLines returns the exposition without the runtime's metrics and those
+// that differ from run to run.
+func stableLines(body string) string {
 	var kept []string
 	for line := range strings.Lines(body) {
 		name := strings.TrimPrefix(strings.TrimPrefix(line, "# HELP "), "# TYPE ")
-		foreign := false
+		excluded := false
 		for _, prefix := range []string{
 			"go_", "process_", "promhttp_", "target_info", "em_metrics_build_info", "em_metrics_store_",
 		} {
-			foreign = foreign || strings.HasPrefix(name, prefix)
+			excluded = excluded || strings.HasPrefix(name, prefix)
 		}
-		if !foreign {
+		if !excluded {
 			kept = append(kept, line)
 		}
 	}
@@ -66,11 +67,11 @@ func compareGolden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("%s differs (renew it with -update); got:\n%s", name, got)
+		t.Errorf("%s differs (run with -update to rewrite it); got:\n%s", name, got)
 	}
 }
 
-func TestNothingIsShownBeforeAllIsRead(t *testing.T) {
+func TestNothingIsExportedBeforeReplayFinishes(t *testing.T) {
 	r := newRig(t, exporter.Options{})
 	for n := range 50 {
 		r.deploy("shop", fmt.Sprint(n))
@@ -79,24 +80,24 @@ func TestNothingIsShownBeforeAllIsRead(t *testing.T) {
 	r.start()
 	for _, scraper := range []bool{true, false} {
 		if status, body := r.get(scraper); status != http.StatusServiceUnavailable || strings.Contains(body, "shop") {
-			t.Errorf("before all is read /metrics answers %d, want 503: %s", status, body)
+			t.Errorf("during replay /metrics answers %d, want 503: %s", status, body)
 		}
 	}
 	r.catchUp()
-	r.expect("after all is read", true, map[string]float64{
+	r.expect("after replay", true, map[string]float64{
 		"deployment_frequency_total" + shop: 50, "lead_time_for_changes_seconds_sum" + shop: 50 * 3600,
 	})
 }
 
-// A scrape during a long replay sees nothing or everything, whenever it comes.
-func TestScrapesDuringAReplaySeeNoPartialTotal(t *testing.T) {
+// A scrape during a long replay sees everything or nothing.
+func TestScrapeDuringReplaySeesNoPartialTotal(t *testing.T) {
 	r := newRig(t, exporter.Options{})
 	const deployments = 1500
 	r.deployMany("shop", deployments)
 	r.stop()
 	r.start()
-	read := make(chan error, 1)
-	go func() { read <- r.exporter.CatchUp(context.Background()) }()
+	replayed := make(chan error, 1)
+	go func() { replayed <- r.exporter.CatchUp(context.Background()) }()
 	refused := 0
 	for {
 		status, _ := r.get(true)
@@ -105,11 +106,11 @@ func TestScrapesDuringAReplaySeeNoPartialTotal(t *testing.T) {
 		}
 		refused++
 	}
-	if err := <-read; err != nil {
+	if err := <-replayed; err != nil {
 		t.Fatal(err)
 	}
 	if refused == 0 {
-		t.Error("no scrape came before all was read: the test shows nothing")
+		t.Error("no scrape arrived during replay, so the test proves nothing")
 	}
 	r.expect("the first answer", false, map[string]float64{"deployment_frequency_total" + shop: deployments})
 }
@@ -150,13 +151,13 @@ func TestEventsCountOnceUnderConcurrentScrapesAndWrites(t *testing.T) {
 		"lead_time_for_changes_seconds_count" + shop:          writers * each,
 		`em_metrics_events_total{kind="deployment_deployed"}`: writers * each,
 	}
-	r.expect("in the end", false, want)
+	r.expect("at the end", false, want)
 	r.exporter = second
 	r.server.Config.Handler = second.Handler()
-	r.expect("another process on the same store", false, want)
+	r.expect("in another process on the same store", false, want)
 }
 
-func TestLabelSetsBeyondTheLimitAreCountedTogether(t *testing.T) {
+func TestLabelSetsBeyondLimitAreCountedTogether(t *testing.T) {
 	r := newRig(t, exporter.Options{LabelSetLimit: 2})
 	for n := range 5 {
 		r.deploy(fmt.Sprintf("p%d", n), "1")
@@ -170,19 +171,19 @@ func TestLabelSetsBeyondTheLimitAreCountedTogether(t *testing.T) {
 		"em_metrics_label_sets_overflowed_events_total{}":                       6,
 	}
 	r.expect("at first", false, want)
-	if _, there := r.values(false)[`deployment_frequency_total{environment="production", project_id="p2"}`]; there {
+	if _, found := r.values(false)[`deployment_frequency_total{environment="production", project_id="p2"}`]; found {
 		t.Error("a label set beyond the limit has a series of its own")
 	}
-	if lines := strings.Count(r.log.String(), "too many label sets"); lines != 1 {
+	if lines := strings.Count(r.log.String(), "label set limit reached"); lines != 1 {
 		t.Errorf("%d lines were logged, want 1", lines)
 	}
 	r.options.LabelSetLimit = 2
 	r.restart()
-	r.exporter.Declare(t.Context(), "p4", "production", "") // must not take a place
+	r.exporter.Declare(t.Context(), "p4", "production", "") // must not use up the limit
 	r.expect("after a restart", false, want)
 }
 
-func TestDeclaredProjectsAreShownAtZero(t *testing.T) {
+func TestDeclaredProjectsAreExportedAtZero(t *testing.T) {
 	r := newRig(t, exporter.Options{})
 	r.exporter.Declare(t.Context(), "shop", "production", "")
 	zero := map[string]float64{}

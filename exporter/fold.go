@@ -14,17 +14,17 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// labels are the values that tell one series of an instrument from another.
+// labels identifies a series of an instrument.
 type labels struct {
 	project     string
 	environment string
-	team        string // empty: unknown, and the label is absent
+	team        string // empty if unknown; the label is then absent
 }
 
-// overflow is the label set of every event beyond the limit of label sets.
+// overflow is the label set of all events beyond the label set limit.
 var overflow = labels{project: "\x00overflow"}
 
-// The names of the labels. Prometheus shows the last as otel_metric_overflow.
+// The names of the labels. In Prometheus, overflowLabel is otel_metric_overflow.
 const (
 	projectLabel     = attribute.Key("project_id")
 	environmentLabel = attribute.Key("environment")
@@ -33,7 +33,7 @@ const (
 	kindLabel        = attribute.Key("kind")
 )
 
-// The totals of the service itself that are folded from the events too.
+// The service's own counters that are folded from the events.
 const (
 	eventsName     = "em_metrics.events"
 	overflowedName = "em_metrics.label_sets.overflowed_events"
@@ -50,87 +50,87 @@ func (l labels) attributes() attribute.Set {
 	return attribute.NewSet(set...)
 }
 
-// labelSet is what the fold keeps of a label set. Its options are made once,
-// because making them costs more than using them.
+// labelSet is the state of the fold for one label set. The options are created
+// once, because creating them costs more than using them.
 type labelSet struct {
 	add    []metric.AddOption
 	record []metric.RecordOption
 
-	declared   bool                 // it is shown at zero before its first event
-	firstEvent time.Time            // zero: none yet
-	firstOf    map[string]time.Time // the first event of each instrument, by its name
+	declared          bool                 // exported at zero before its first event
+	firstEvent        time.Time            // zero if there are none
+	firstByInstrument map[string]time.Time // the first event, by instrument name
 }
 
 func newLabelSet(l labels) *labelSet {
 	attributes := metric.WithAttributeSet(l.attributes())
 	return &labelSet{
-		add:     []metric.AddOption{attributes},
-		record:  []metric.RecordOption{attributes},
-		firstOf: map[string]time.Time{},
+		add:               []metric.AddOption{attributes},
+		record:            []metric.RecordOption{attributes},
+		firstByInstrument: map[string]time.Time{},
 	}
 }
 
-// fold applies the events of the store to the instruments, each exactly once
-// and in order.
+// fold applies the events of the store to the instruments, in order and exactly
+// once.
 type fold struct {
-	store  *db.Store
-	logger *slog.Logger
-	limit  int // of label sets that events made
-	byKind map[db.Kind][]adder
-	adders []adder
-	events metric.Int64Counter
-	ofKind map[db.Kind]metric.AddOption // the attribute of events, made once
+	store        *db.Store
+	logger       *slog.Logger
+	limit        int // maximum number of label sets created by events
+	addersByKind map[db.Kind][]adder
+	adders       []adder
+	events       metric.Int64Counter
+	kindOptions  map[db.Kind]metric.AddOption // the attribute of events, created once
 
-	turn     chan struct{} // held by whoever applies events
-	complete atomic.Bool   // every event that was stored at the start has been applied
+	applying chan struct{} // a mutex that can be waited for with a context; held to apply events
+	complete atomic.Bool   // every event stored before the start has been applied
 
-	// What follows is changed only in turn, and read under the lock.
-	mu         sync.RWMutex
-	seq        int64 // the last event applied
-	last       time.Time
-	kinds      map[db.Kind]time.Time // the first event of each kind
-	sets       map[labels]*labelSet
-	eventSets  int       // how many of the sets events made
-	overflowed int64     // events counted under the overflow label set
-	youngest   time.Time // when the youngest series began
-	latest     time.Time // the latest that a collection took for now
+	// The fields below are written only while applying and mu are held.
+	mu          sync.RWMutex
+	seq         int64 // the last event applied
+	last        time.Time
+	firstByKind map[db.Kind]time.Time
+	sets        map[labels]*labelSet
+	eventSets   int       // number of sets created by events
+	overflowed  int64     // events counted under the overflow label set
+	newestStart time.Time // when the newest series started
+	latestNow   time.Time // the latest time returned by monotonicNow
 }
 
 func newFold(store *db.Store, limit int, logger *slog.Logger) *fold {
 	return &fold{
 		store: store, logger: logger, limit: limit,
-		byKind: map[db.Kind][]adder{}, ofKind: map[db.Kind]metric.AddOption{}, turn: make(chan struct{}, 1),
-		kinds: map[db.Kind]time.Time{}, sets: map[labels]*labelSet{},
+		addersByKind: map[db.Kind][]adder{}, kindOptions: map[db.Kind]metric.AddOption{}, applying: make(chan struct{}, 1),
+		firstByKind: map[db.Kind]time.Time{}, sets: map[labels]*labelSet{},
 	}
 }
 
-// instrument makes the instruments that the fold adds to.
-func (f *fold) instrument(meter metric.Meter) (err error) {
-	if f.adders, err = makeAdders(meter); err != nil {
+// createInstruments creates the instruments that the fold updates.
+func (f *fold) createInstruments(meter metric.Meter) (err error) {
+	if f.adders, err = createAdders(meter); err != nil {
 		return err
 	}
 	for _, a := range f.adders {
 		for _, kind := range a.kinds {
-			f.byKind[kind] = append(f.byKind[kind], a)
+			f.addersByKind[kind] = append(f.addersByKind[kind], a)
 		}
 	}
 	f.events, err = meter.Int64Counter(eventsName,
-		metric.WithUnit("{event}"), metric.WithDescription("Events stored, by kind."))
+		metric.WithUnit("{event}"), metric.WithDescription("Stored events, by kind."))
 	if err != nil {
-		return fmt.Errorf("make instrument %s: %w", eventsName, err)
+		return fmt.Errorf("create instrument %s: %w", eventsName, err)
 	}
-	for kind := range f.byKind {
-		f.count(context.Background(), kind, 0)
+	for kind := range f.addersByKind {
+		f.addEvents(context.Background(), kind, 0)
 	}
 	return nil
 }
 
-// catchUp applies every event that has been stored. After an error the next
-// call goes on where this one ended.
+// catchUp applies every stored event that has not been applied yet. After an
+// error the next call continues where this one stopped.
 func (f *fold) catchUp(ctx context.Context) error {
 	select {
-	case f.turn <- struct{}{}:
-		defer func() { <-f.turn }()
+	case f.applying <- struct{}{}:
+		defer func() { <-f.applying }()
 	case <-ctx.Done():
 		return fmt.Errorf("wait to catch up with the store: %w", ctx.Err())
 	}
@@ -146,49 +146,49 @@ func (f *fold) catchUp(ctx context.Context) error {
 
 func (f *fold) apply(ctx context.Context, e db.Event) {
 	set := f.labelSetOf(ctx, e)
-	for _, a := range f.byKind[e.Kind] {
-		if !a.concerns(e) {
+	for _, a := range f.addersByKind[e.Kind] {
+		if !a.appliesTo(e) {
 			continue
 		}
-		// Noted before the value changes: a collection that sees the value
-		// knows how young it is.
-		if _, known := set.firstOf[a.name]; !known {
-			f.begin(set, a.name, e.RecordedAt)
+		// Recorded before the value changes, so that a collection that sees
+		// the value also knows its age.
+		if _, known := set.firstByInstrument[a.name]; !known {
+			f.recordStart(set, a.name, e.RecordedAt)
 		}
-		a.event(ctx, e, set)
+		a.add(ctx, e, set)
 	}
-	f.count(ctx, e.Kind, 1)
+	f.addEvents(ctx, e.Kind, 1)
 	f.mu.Lock()
 	f.seq, f.last = e.Seq, e.RecordedAt
-	if _, known := f.kinds[e.Kind]; !known {
-		f.kinds[e.Kind] = e.RecordedAt
+	if _, known := f.firstByKind[e.Kind]; !known {
+		f.firstByKind[e.Kind] = e.RecordedAt
 	}
 	f.mu.Unlock()
 }
 
-// count counts events under their kind.
-func (f *fold) count(ctx context.Context, kind db.Kind, n int64) {
-	option, made := f.ofKind[kind]
-	if !made {
+// addEvents adds n to the counter of stored events.
+func (f *fold) addEvents(ctx context.Context, kind db.Kind, n int64) {
+	option, ok := f.kindOptions[kind]
+	if !ok {
 		option = metric.WithAttributeSet(attribute.NewSet(kindLabel.String(string(kind))))
-		f.ofKind[kind] = option
+		f.kindOptions[kind] = option
 	}
 	f.events.Add(ctx, n, option)
 }
 
-// begin notes when a series began.
-func (f *fold) begin(set *labelSet, name string, at time.Time) {
+// recordStart records when a series started.
+func (f *fold) recordStart(set *labelSet, name string, at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	set.firstOf[name] = at
-	if at.After(f.youngest) {
-		f.youngest = at
+	set.firstByInstrument[name] = at
+	if at.After(f.newestStart) {
+		f.newestStart = at
 	}
 }
 
-// labelSetOf finds the label set of an event. Which sets are beyond the limit
-// follows from the order of the events alone, so that a restart or another
-// teams file changes no total.
+// labelSetOf returns the label set of an event, creating it if necessary. Which
+// sets exceed the limit depends only on the order of the events, so neither a
+// restart nor a change to the declared projects changes a total.
 func (f *fold) labelSetOf(ctx context.Context, e db.Event) *labelSet {
 	l := labels{e.Project, e.Environment, e.Team}
 	set := f.sets[l]
@@ -208,11 +208,12 @@ func (f *fold) labelSetOf(ctx context.Context, e db.Event) *labelSet {
 	return set
 }
 
+// overflowSet returns the label set for an event beyond the limit.
 func (f *fold) overflowSet(e db.Event) *labelSet {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.overflowed == 0 {
-		f.logger.Warn("too many label sets: further ones are counted together, as otel_metric_overflow",
+		f.logger.Warn("label set limit reached: further label sets are counted under otel_metric_overflow",
 			"limit", f.limit, "project_id", e.Project, "environment", e.Environment)
 		f.sets[overflow] = newLabelSet(overflow)
 		f.sets[overflow].firstEvent = e.RecordedAt
@@ -221,7 +222,7 @@ func (f *fold) overflowSet(e db.Event) *labelSet {
 	return f.sets[overflow]
 }
 
-// addSet makes a label set, with all its counters at zero.
+// addSet adds a label set with all its counters at zero.
 func (f *fold) addSet(ctx context.Context, l labels) *labelSet {
 	set := newLabelSet(l)
 	for _, a := range f.adders {
@@ -233,10 +234,10 @@ func (f *fold) addSet(ctx context.Context, l labels) *labelSet {
 	return set
 }
 
-// declare makes the series of a label set exist at zero.
+// declare exports the series of a label set at zero until it has events.
 func (f *fold) declare(ctx context.Context, l labels) {
-	f.turn <- struct{}{}
-	defer func() { <-f.turn }()
+	f.applying <- struct{}{}
+	defer func() { <-f.applying }()
 	set := f.sets[l]
 	if set == nil {
 		set = f.addSet(ctx, l)
@@ -246,7 +247,7 @@ func (f *fold) declare(ctx context.Context, l labels) {
 	set.declared = true
 }
 
-// status is what the fold says of itself.
+// status is the state of the fold that is exported as metrics.
 type status struct {
 	lastEvent  time.Time
 	labelSets  int

@@ -12,41 +12,41 @@ import (
 
 // Handler serves /metrics. It answers 503 until every stored event has been
 // applied and whenever the store cannot be read: a total is complete or absent.
-// A scraper sees a young series at zero for the hold; anybody else, such as a
-// person with curl, sees the values as they are.
+// A scraper sees a new series at zero during the hold; any other client, such
+// as a person with curl, sees the current values.
 func (e *Exporter) Handler() http.Handler {
 	declaring := &declaringGatherer{Gatherer: &windowsGatherer{e.registry, e.windows}, fold: e.fold}
-	straight := e.handlerFor(declaring)
+	live := e.handlerFor(declaring)
 	held := e.handlerFor(newHeldGatherer(declaring, e.fold, e.hold))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !e.fold.complete.Load() {
-			unavailable(w, "the stored events are still being read")
+			writeUnavailable(w, "event replay is still in progress")
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), catchUpTimeout)
 		defer cancel()
 		if err := e.fold.catchUp(ctx); err != nil {
-			e.logger.ErrorContext(r.Context(), "no metrics", "error", err)
-			unavailable(w, "the stored events cannot be read")
+			e.logger.ErrorContext(r.Context(), "cannot serve metrics", "error", err)
+			writeUnavailable(w, "the event store cannot be read")
 			return
 		}
-		if scraper(r) {
+		if isScraper(r) {
 			held.ServeHTTP(w, r)
 			return
 		}
-		straight.ServeHTTP(w, r)
+		live.ServeHTTP(w, r)
 	})
 }
 
-// scraper tells whether the request comes from Prometheus or an agent that
-// scrapes like it.
-func scraper(r *http.Request) bool {
+// isScraper reports whether the request comes from Prometheus or a compatible
+// agent.
+func isScraper(r *http.Request) bool {
 	return r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds") != ""
 }
 
-func unavailable(w http.ResponseWriter, reason string) {
+func writeUnavailable(w http.ResponseWriter, reason string) {
 	w.Header().Set("Retry-After", "1")
-	http.Error(w, fmt.Sprintf("no metrics now: %s", reason), http.StatusServiceUnavailable)
+	http.Error(w, fmt.Sprintf("metrics unavailable: %s", reason), http.StatusServiceUnavailable)
 }
 
 func (e *Exporter) handlerFor(g prometheus.Gatherer) http.Handler {

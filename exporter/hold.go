@@ -9,35 +9,35 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// A series that appears with its first event already counted is invisible to
-// increase() of Prometheus: it sees no rise. So for a while after its first
-// event a series is shown at zero, and then with its value. The age comes from
-// the store, which makes it the same after a restart.
+// If a series first appears with its first event already counted, Prometheus's
+// increase() misses that event, because it never sees the value rise. For a
+// while after its first event a series is therefore exported at zero, and only
+// then with its value. Its age comes from the store, so a restart does not
+// change it.
 //
-// Both outputs are wrapped: scraped families by [heldGatherer], pushed metrics
-// by [heldExporter].
+// Both outputs are wrapped: scrapes by [heldGatherer], pushes by [heldExporter].
 
-// clock is the time at which ages are taken. It never goes back, so that a
-// series which has been shown is not held again when the machine's clock is
-// set.
-func (f *fold) clock() time.Time {
+// monotonicNow returns the time that ages are measured against. It never goes
+// back, so a series whose hold has ended is not held again when the system
+// clock is set back.
+func (f *fold) monotonicNow() time.Time {
 	now := f.store.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now.After(f.latest) {
-		f.latest = now
+	if now.After(f.latestNow) {
+		f.latestNow = now
 	}
-	return f.latest
+	return f.latestNow
 }
 
-// holdable tells whether any series can be young enough to be held.
-func (f *fold) holdable(now time.Time, hold time.Duration) bool {
+// anyHeld reports whether any series is new enough to be held.
+func (f *fold) anyHeld(now time.Time, hold time.Duration) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return now.Sub(f.youngest) < hold
+	return now.Sub(f.newestStart) < hold
 }
 
-// held tells whether the series is still shown at zero.
+// held reports whether the series is still exported at zero.
 func (f *fold) held(instrument string, l labels, now time.Time, hold time.Duration) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -45,14 +45,14 @@ func (f *fold) held(instrument string, l labels, now time.Time, hold time.Durati
 	if set == nil {
 		return false
 	}
-	first, known := set.firstOf[instrument]
-	// What began far in the future was recorded by a clock that was wrong: it
-	// must not be held until that time comes.
+	first, known := set.firstByInstrument[instrument]
+	// A series that starts far in the future was recorded while the clock was
+	// wrong. It must not be held until that time comes.
 	return known && now.Sub(first) < hold && first.Sub(now) < hold
 }
 
-// start is when the first event of the label set was recorded. It is unknown
-// for a set without events.
+// start returns when the first event of the label set was recorded. It is
+// unknown for a set without events.
 func (f *fold) start(l labels) (at time.Time, known bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -63,20 +63,20 @@ func (f *fold) start(l labels) (at time.Time, known bool) {
 	return set.firstEvent, true
 }
 
-// startOfKind is when the first event of the kind was recorded.
+// startOfKind returns when the first event of the kind was recorded.
 func (f *fold) startOfKind(kind db.Kind) (at time.Time, known bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	at, known = f.kinds[kind]
+	at, known = f.firstByKind[kind]
 	return at, known
 }
 
-// heldGatherer is a gatherer that shows young series at zero.
+// heldGatherer gathers new series at zero.
 type heldGatherer struct {
 	prometheus.Gatherer
 	fold  *fold
 	hold  time.Duration
-	names map[string]string // the instrument of each family
+	names map[string]string // instrument names by metric family
 }
 
 func newHeldGatherer(g prometheus.Gatherer, f *fold, hold time.Duration) *heldGatherer {
@@ -87,13 +87,13 @@ func newHeldGatherer(g prometheus.Gatherer, f *fold, hold time.Duration) *heldGa
 	return &heldGatherer{Gatherer: g, fold: f, hold: hold, names: names}
 }
 
-// Gather gathers and sets young series to zero.
+// Gather implements [prometheus.Gatherer].
 func (g *heldGatherer) Gather() ([]*dto.MetricFamily, error) {
 	families, err := g.Gatherer.Gather()
-	// The clock is read after the values, so that an event which is in them is
-	// not older than it is.
-	now := g.fold.clock()
-	if !g.fold.holdable(now, g.hold) {
+	// The clock is read after the values, so that no event among them is newer
+	// than now.
+	now := g.fold.monotonicNow()
+	if !g.fold.anyHeld(now, g.hold) {
 		return families, err
 	}
 	for _, family := range families {
@@ -103,7 +103,7 @@ func (g *heldGatherer) Gather() ([]*dto.MetricFamily, error) {
 		}
 		for _, m := range family.GetMetric() {
 			if g.fold.held(instrument, labelsOfPairs(m.GetLabel()), now, g.hold) {
-				zeroFamily(m)
+				zeroMetric(m)
 			}
 		}
 	}
@@ -127,7 +127,7 @@ func labelsOfPairs(pairs []*dto.LabelPair) labels {
 	return l
 }
 
-func zeroFamily(m *dto.Metric) {
+func zeroMetric(m *dto.Metric) {
 	if c := m.GetCounter(); c != nil {
 		c.Value = new(float64)
 	}

@@ -12,15 +12,15 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// heldExporter is an exporter that pushes young series at zero, and every
-// series with a start that does not move: a start that changed with each
-// restart would make a receiver count the whole total again.
+// heldExporter pushes new series at zero, and gives every series a start time
+// that survives restarts: if the start time changed, a receiver would count the
+// whole total again.
 type heldExporter struct {
 	sdkmetric.Exporter
 	fold    *fold
 	hold    time.Duration
 	names   map[string]bool
-	started time.Time // of this process, for series without an event
+	started time.Time // start time of series without events
 }
 
 func newHeldExporter(e sdkmetric.Exporter, f *fold, hold time.Duration) *heldExporter {
@@ -31,16 +31,16 @@ func newHeldExporter(e sdkmetric.Exporter, f *fold, hold time.Duration) *heldExp
 	return &heldExporter{Exporter: e, fold: f, hold: hold, names: names, started: f.store.Now()}
 }
 
-// Temporality is cumulative whatever the environment prefers: zero first, and
-// totals that survive a restart, mean nothing as differences.
+// Temporality is always cumulative, whatever the environment says: a series
+// held at zero and totals that survive a restart have no meaning as deltas.
 func (e *heldExporter) Temporality(sdkmetric.InstrumentKind) metricdata.Temporality {
 	return metricdata.CumulativeTemporality
 }
 
-// Export adds the empty histograms of declared projects, sets young series to
-// zero and every start, and exports.
+// Export adds the empty histograms of declared projects, sets new series to
+// zero, sets the start times and exports the result.
 func (e *heldExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
-	now := e.fold.clock()
+	now := e.fold.monotonicNow()
 	adjusted := *rm
 	adjusted.ScopeMetrics = slices.Clone(rm.ScopeMetrics)
 	for i, scope := range adjusted.ScopeMetrics {
@@ -53,7 +53,7 @@ func (e *heldExporter) Export(ctx context.Context, rm *metricdata.ResourceMetric
 			case e.names[m.Name]:
 				e.adjust(m, now)
 			case m.Name == eventsName, m.Name == overflowedName:
-				e.fold.startTotals(m)
+				e.fold.setServiceStarts(m)
 			}
 		}
 		adjusted.ScopeMetrics[i].Metrics = metrics
@@ -61,19 +61,20 @@ func (e *heldExporter) Export(ctx context.Context, rm *metricdata.ResourceMetric
 	return e.Exporter.Export(ctx, &adjusted)
 }
 
+// adjust sets the start times of a metric and sets its held series to zero.
 func (e *heldExporter) adjust(m metricdata.Metrics, now time.Time) {
 	switch data := m.Data.(type) {
 	case metricdata.Sum[int64]:
 		for i := range data.DataPoints {
 			p := &data.DataPoints[i]
-			if e.point(m.Name, p.Attributes, &p.StartTime, now) {
+			if e.setStart(m.Name, p.Attributes, &p.StartTime, now) {
 				p.Value = 0
 			}
 		}
 	case metricdata.Histogram[float64]:
 		for i := range data.DataPoints {
 			p := &data.DataPoints[i]
-			if e.point(m.Name, p.Attributes, &p.StartTime, now) {
+			if e.setStart(m.Name, p.Attributes, &p.StartTime, now) {
 				p.Count, p.Sum, p.BucketCounts = 0, 0, make([]uint64, len(p.BucketCounts))
 				p.Min, p.Max = metricdata.Extrema[float64]{}, metricdata.Extrema[float64]{}
 			}
@@ -81,7 +82,7 @@ func (e *heldExporter) adjust(m metricdata.Metrics, now time.Time) {
 	case metricdata.ExponentialHistogram[float64]:
 		for i := range data.DataPoints {
 			p := &data.DataPoints[i]
-			if e.point(m.Name, p.Attributes, &p.StartTime, now) {
+			if e.setStart(m.Name, p.Attributes, &p.StartTime, now) {
 				p.Count, p.Sum, p.ZeroCount = 0, 0, 0
 				p.PositiveBucket, p.NegativeBucket = metricdata.ExponentialBucket{}, metricdata.ExponentialBucket{}
 				p.Min, p.Max = metricdata.Extrema[float64]{}, metricdata.Extrema[float64]{}
@@ -90,8 +91,9 @@ func (e *heldExporter) adjust(m metricdata.Metrics, now time.Time) {
 	}
 }
 
-// point sets the start of a data point and tells whether it is to be zero.
-func (e *heldExporter) point(name string, attributes attribute.Set, start *time.Time, now time.Time) (zero bool) {
+// setStart sets the start time of a data point and reports whether the point is
+// held at zero.
+func (e *heldExporter) setStart(name string, attributes attribute.Set, start *time.Time, now time.Time) (held bool) {
 	l := labelsOfAttributes(attributes)
 	if at, known := e.fold.start(l); known {
 		*start = at
@@ -99,9 +101,9 @@ func (e *heldExporter) point(name string, attributes attribute.Set, start *time.
 	return e.fold.held(name, l, now, e.hold)
 }
 
-// startTotals sets the starts of the service's own totals that are folded from
-// the events.
-func (f *fold) startTotals(m metricdata.Metrics) {
+// setServiceStarts sets the start times of the service's own counters that are
+// folded from the events.
+func (f *fold) setServiceStarts(m metricdata.Metrics) {
 	data, ok := m.Data.(metricdata.Sum[int64])
 	if !ok {
 		return
@@ -109,7 +111,7 @@ func (f *fold) startTotals(m metricdata.Metrics) {
 	for i := range data.DataPoints {
 		p := &data.DataPoints[i]
 		at, known := f.start(overflow)
-		if kind, ofKind := p.Attributes.Value(kindLabel); ofKind {
+		if kind, ok := p.Attributes.Value(kindLabel); ok {
 			at, known = f.startOfKind(db.Kind(kind.AsString()))
 		}
 		if known {

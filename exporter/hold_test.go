@@ -7,7 +7,7 @@ import (
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
-func TestNewSeriesIsShownAtZeroFirst(t *testing.T) {
+func TestNewSeriesStartsAtZero(t *testing.T) {
 	r := newRig(t, exporter.Options{SeriesHold: time.Minute})
 	one := map[string]float64{
 		"deployment_started_total" + shop: 1, "deployment_frequency_total" + shop: 1,
@@ -22,13 +22,13 @@ func TestNewSeriesIsShownAtZeroFirst(t *testing.T) {
 	r.expect("at once, to a person", false, one)
 	r.expect("at once, to a scraper", true, zero)
 	r.advance(59 * time.Second)
-	r.expect("before the hold is over", true, zero)
+	r.expect("before the hold ends", true, zero)
 	r.restart()
 	r.expect("after a restart", true, zero)
 	r.advance(time.Second)
-	r.expect("when the hold is over", true, one)
+	r.expect("when the hold ends", true, one)
 
-	// Another series of the same project is held by its own age.
+	// Each series of a project is held according to its own age.
 	r.open("shop", "i", "1")
 	r.expect("the first incident, to a scraper", true, map[string]float64{
 		"incident_count_total" + shop: 0, "time_to_detect_seconds_count" + shop: 0,
@@ -42,19 +42,19 @@ func TestNewSeriesIsShownAtZeroFirst(t *testing.T) {
 	r.expect("later, after a restart", true, one)
 }
 
-// A total that fell would count as a restart of the counter, and all of it
-// again.
-func TestClockThatIsSetBackHidesNothing(t *testing.T) {
+// If a total fell, Prometheus would take it for a counter reset and count the
+// whole total again.
+func TestClockSetBackHidesNothing(t *testing.T) {
 	r := newRig(t, exporter.Options{SeriesHold: time.Minute})
 	one := map[string]float64{"deployment_frequency_total" + shop: 1}
 	r.deploy("shop", "1")
 	r.advance(time.Minute)
-	r.expect("when the hold is over", true, one)
+	r.expect("when the hold ends", true, one)
 	r.advance(-30 * time.Second)
 	r.expect("after the clock was set back", true, one)
 	r.advance(-24 * time.Hour)
 	r.restart()
-	r.expect("after a restart on a clock that is a day behind", true, one)
+	r.expect("after a restart with the clock a day behind", true, one)
 }
 
 func TestHoldOfZeroHoldsNothing(t *testing.T) {

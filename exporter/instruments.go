@@ -10,20 +10,20 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// instrument is a row of the table: what an event of a kind adds to. A row
-// without a measure is a counter, to which each event adds one; a row with one
-// is a histogram of seconds.
+// instrument is a row of the table of instruments. Without a measure it is a
+// counter that each event of its kinds increments; with a measure it is a
+// histogram in seconds.
 type instrument struct {
 	name        string
 	kinds       []db.Kind
-	unit        string // of a counter
+	unit        string // of the counter
 	measure     func(db.Event) db.NullDuration
 	bounds      []time.Duration
 	description string
 }
 
-// instruments is the one table that says which metrics there are. Nothing else
-// in the code names them.
+// instruments returns the table of instruments, the only place in the code that
+// names them.
 func instruments() []instrument {
 	lead := func(e db.Event) db.NullDuration { return e.LeadTime }
 	deployment := func(e db.Event) db.NullDuration { return e.DeploymentDuration }
@@ -34,27 +34,27 @@ func instruments() []instrument {
 		{name: "deployment_started", kinds: kinds{db.DeploymentStarted}, unit: "{deployment}",
 			description: "Deployments that started."},
 		{name: "deployment_frequency", kinds: kinds{db.DeploymentDeployed}, unit: "{deployment}",
-			description: "Deployments that were deployed."},
-		{name: "lead_time_for_changes", kinds: kinds{db.DeploymentDeployed}, measure: lead, bounds: daysAndMonths(),
-			description: "Time from the first commit of a change until it was deployed."},
-		{name: "deployment_duration", kinds: kinds{db.DeploymentDeployed}, measure: deployment, bounds: minutesAndHours(),
+			description: "Deployments that finished successfully."},
+		{name: "lead_time_for_changes", kinds: kinds{db.DeploymentDeployed}, measure: lead, bounds: longBounds(),
+			description: "Time from the first commit of a deployment until it was deployed."},
+		{name: "deployment_duration", kinds: kinds{db.DeploymentDeployed}, measure: deployment, bounds: shortBounds(),
 			description: "Time from the start of a deployment until it was deployed."},
 		{name: "change_failure_count", kinds: kinds{db.ChangeFailed}, unit: "{deployment}",
 			description: "Deployments that led to at least one incident."},
 		{name: "incident_count", kinds: kinds{db.IncidentStarted}, unit: "{incident}",
 			description: "Incidents that started."},
-		{name: "time_to_detect", kinds: kinds{db.IncidentStarted, db.IncidentLinked}, measure: detect, bounds: daysAndMonths(),
+		{name: "time_to_detect", kinds: kinds{db.IncidentStarted, db.IncidentLinked}, measure: detect, bounds: longBounds(),
 			description: "Time from the deployment that caused an incident until the incident started."},
 		{name: "incident_restored", kinds: kinds{db.IncidentRestored}, unit: "{incident}",
-			description: "Incidents of which service was restored."},
-		{name: "time_to_restore", kinds: kinds{db.IncidentRestored}, measure: restore, bounds: daysAndMonths(),
+			description: "Incidents in which service was restored."},
+		{name: "time_to_restore", kinds: kinds{db.IncidentRestored}, measure: restore, bounds: longBounds(),
 			description: "Time from the start of an incident until service was restored."},
 		{name: "incident_finished", kinds: kinds{db.IncidentFinished}, unit: "{incident}",
 			description: "Incidents that were closed."},
 	}
 }
 
-// prometheusName is the name of the instrument as Prometheus shows it.
+// prometheusName returns the name of the instrument in Prometheus.
 func (i instrument) prometheusName() string {
 	if i.measure != nil {
 		return i.name + "_seconds"
@@ -62,12 +62,12 @@ func (i instrument) prometheusName() string {
 	return i.name + "_total"
 }
 
-// concerns tells whether an event of the right kind adds to the instrument: to
-// a histogram only with the measure.
-func (i instrument) concerns(e db.Event) bool { return i.measure == nil || i.measure(e).Valid }
+// appliesTo reports whether an event of the right kind changes the instrument.
+// For a histogram, the event must have the measure.
+func (i instrument) appliesTo(e db.Event) bool { return i.measure == nil || i.measure(e).Valid }
 
-// seconds are the bounds of a histogram as the SDK wants them.
-func (i instrument) seconds() []float64 {
+// boundsInSeconds returns the bucket bounds in the form the SDK expects.
+func (i instrument) boundsInSeconds() []float64 {
 	bounds := make([]float64, len(i.bounds))
 	for n, b := range i.bounds {
 		bounds[n] = b.Seconds()
@@ -75,10 +75,10 @@ func (i instrument) seconds() []float64 {
 	return bounds
 }
 
-// daysAndMonths are the bounds for what takes minutes to months. They are
-// close enough together that a median read from the buckets of real lead times
-// is off by some 4 %.
-func daysAndMonths() []time.Duration {
+// longBounds returns bucket bounds for durations of minutes to months. They are
+// dense enough that a median estimated from the buckets of real lead times is
+// off by about 4%.
+func longBounds() []time.Duration {
 	const minute, hour, day = time.Minute, time.Hour, 24 * time.Hour
 	return []time.Duration{
 		minute, 2 * minute, 5 * minute, 10 * minute, 15 * minute, 30 * minute, 45 * minute,
@@ -88,8 +88,8 @@ func daysAndMonths() []time.Duration {
 	}
 }
 
-// minutesAndHours are the bounds for what takes seconds to hours.
-func minutesAndHours() []time.Duration {
+// shortBounds returns bucket bounds for durations of seconds to hours.
+func shortBounds() []time.Duration {
 	const second, minute, hour = time.Second, time.Minute, time.Hour
 	return []time.Duration{
 		5 * second, 10 * second, 15 * second, 30 * second, 45 * second,
@@ -99,22 +99,21 @@ func minutesAndHours() []time.Duration {
 	}
 }
 
-// adder adds an event that concerns one instrument, for the label set that the
-// options hold.
+// adder adds events to one instrument.
 type adder struct {
 	instrument
-	event func(ctx context.Context, e db.Event, set *labelSet)
-	// zero makes the series exist without an event.
+	add func(ctx context.Context, e db.Event, set *labelSet)
+	// zero creates the series without an event.
 	zero func(ctx context.Context, set *labelSet)
 }
 
-// makeAdders makes every instrument of the table.
-func makeAdders(meter metric.Meter) ([]adder, error) {
+// createAdders creates every instrument in the table.
+func createAdders(meter metric.Meter) ([]adder, error) {
 	var adders []adder
 	for _, i := range instruments() {
 		a, err := i.adder(meter)
 		if err != nil {
-			return nil, fmt.Errorf("make instrument %s: %w", i.name, err)
+			return nil, fmt.Errorf("create instrument %s: %w", i.name, err)
 		}
 		adders = append(adders, a)
 	}
@@ -128,19 +127,19 @@ func (i instrument) adder(meter metric.Meter) (adder, error) {
 	counter, err := meter.Int64Counter(i.name, metric.WithUnit(i.unit), metric.WithDescription(i.description))
 	return adder{
 		instrument: i,
-		event:      func(ctx context.Context, _ db.Event, set *labelSet) { counter.Add(ctx, 1, set.add...) },
+		add:        func(ctx context.Context, _ db.Event, set *labelSet) { counter.Add(ctx, 1, set.add...) },
 		zero:       func(ctx context.Context, set *labelSet) { counter.Add(ctx, 0, set.add...) },
 	}, err
 }
 
 func (i instrument) histogram(meter metric.Meter) (adder, error) {
 	histogram, err := meter.Float64Histogram(i.name, metric.WithUnit("s"),
-		metric.WithDescription(i.description), metric.WithExplicitBucketBoundaries(i.seconds()...))
+		metric.WithDescription(i.description), metric.WithExplicitBucketBoundaries(i.boundsInSeconds()...))
 	return adder{
 		instrument: i,
-		event: func(ctx context.Context, e db.Event, set *labelSet) {
+		add: func(ctx context.Context, e db.Event, set *labelSet) {
 			histogram.Record(ctx, i.measure(e).V.Seconds(), set.record...)
 		},
-		zero: func(context.Context, *labelSet) {}, // the SDK shows no histogram at zero: see declared.go
+		zero: func(context.Context, *labelSet) {}, // the SDK exports no empty histogram: see declared.go
 	}, err
 }

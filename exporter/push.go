@@ -13,11 +13,12 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// CheckCollectorURL says what is wrong with the address of a collector.
+// CheckCollectorURL returns an error if the URL of a collector is not valid. The
+// error never contains credentials.
 func CheckCollectorURL(address string) error {
 	u, err := url.Parse(address)
 	if at := strings.LastIndex(address, "@"); at >= 0 {
-		address = "…" + address[at:] // what is before it may be a password
+		address = "…" + address[at:] // the part before it may contain a password
 	}
 	if err != nil || u.Host == "" {
 		return fmt.Errorf("%q is not a URL with a scheme and a host, such as http://localhost:4318", address)
@@ -34,9 +35,9 @@ func CheckCollectorURL(address string) error {
 	return fmt.Errorf("%q has the scheme %q: it must be http, https, grpc or grpcs", address, u.Scheme)
 }
 
-// newPushExporter makes the exporter for the address of a collector: OTLP over
-// HTTP, where a bare host gets the standard path, or over gRPC. The standard
-// OTEL_EXPORTER_OTLP_* variables set headers, certificates and the like.
+// newPushExporter creates the exporter for the URL of a collector: OTLP over
+// HTTP, with the standard path if the URL has none, or OTLP over gRPC. The
+// standard OTEL_EXPORTER_OTLP_* variables set headers, certificates and so on.
 func newPushExporter(ctx context.Context, address string) (sdkmetric.Exporter, error) {
 	if err := CheckCollectorURL(address); err != nil {
 		return nil, err
@@ -57,13 +58,13 @@ func newPushExporter(ctx context.Context, address string) (sdkmetric.Exporter, e
 	return otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(u.String()))
 }
 
-// countingExporter counts the pushes that failed.
+// countingExporter counts failed pushes.
 type countingExporter struct {
 	sdkmetric.Exporter
 	failures *atomic.Int64
 }
 
-// Export pushes, and counts a failure.
+// Export pushes the metrics and counts a failure.
 func (e *countingExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	if err := e.Exporter.Export(ctx, rm); err != nil {
 		e.failures.Add(1)

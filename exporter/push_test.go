@@ -12,14 +12,14 @@ import (
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
-// newPushRig makes a rig that pushes only when the test says so.
+// newPushRig creates a rig that pushes only when the test asks for it.
 func newPushRig(t *testing.T, o exporter.Options) *rig {
 	t.Helper()
 	o.PushInterval = time.Hour
 	return newRig(t, o)
 }
 
-// push pushes what there is, as soon as the collector can be reached.
+// push pushes all metrics, retrying until the collector is reachable.
 func (r *rig) push() {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -35,27 +35,27 @@ func (r *rig) push() {
 	}
 }
 
-// agrees compares, in both directions, what was pushed with what a scraper is
-// shown.
-func (r *rig) agrees(c *receiver) {
+// expectPushMatchesScrape pushes, and checks that the pushed series are exactly
+// those that a scraper sees.
+func (r *rig) expectPushMatchesScrape(c *receiver) {
 	r.t.Helper()
 	r.push()
 	compared := func(name string) bool {
 		return !strings.HasPrefix(name, "dora_") &&
 			(strings.Contains(name, "project_id=") || strings.Contains(name, "otel_metric_overflow=") || strings.Contains(name, "kind="))
 	}
-	shown, pushed, n := r.values(true), c.received(), 0
-	for name, want := range shown {
+	scraped, pushed, n := r.values(true), c.received(), 0
+	for name, want := range scraped {
 		if compared(name) {
 			n++
 			if s, ok := pushed[name]; !ok || s.value != want {
-				r.t.Errorf("%s was pushed as %v (pushed: %v) and is shown as %v", name, s.value, ok, want)
+				r.t.Errorf("%s was pushed as %v (pushed: %v) and scraped as %v", name, s.value, ok, want)
 			}
 		}
 	}
 	for name, s := range pushed {
-		if _, ok := shown[name]; compared(name) && !ok {
-			r.t.Errorf("%s was pushed as %v and is not shown", name, s.value)
+		if _, ok := scraped[name]; compared(name) && !ok {
+			r.t.Errorf("%s was pushed as %v and not scraped", name, s.value)
 		}
 	}
 	if n < 19 {
@@ -63,8 +63,9 @@ func (r *rig) agrees(c *receiver) {
 	}
 }
 
-// Both outputs show the same series, whatever the environment prefers.
-func TestPushAgreesWithTheScrape(t *testing.T) {
+// Both outputs export the same series, whatever temporality the environment
+// prefers.
+func TestPushMatchesScrape(t *testing.T) {
 	for name, test := range map[string]struct{ scheme, path, wantPath string }{
 		"HTTP":             {"http", "", "/v1/metrics"},
 		"HTTP, slash":      {"http", "/", "/v1/metrics"},
@@ -84,9 +85,9 @@ func TestPushAgreesWithTheScrape(t *testing.T) {
 				r.deploy(project, "1")
 				r.open(project, "i", "1")
 			}
-			r.agrees(c)
+			r.expectPushMatchesScrape(c)
 			r.deploy("shop", "2")
-			r.agrees(c)
+			r.expectPushMatchesScrape(c)
 			for name, s := range c.received() {
 				if s.temporality != metrics.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE {
 					t.Errorf("%s was pushed as %s", name, s.temporality)
@@ -110,7 +111,7 @@ func TestPushAgreesWithTheScrape(t *testing.T) {
 	}
 }
 
-func TestPushShowsNewSeriesAtZeroFirst(t *testing.T) {
+func TestNewSeriesIsPushedAtZeroFirst(t *testing.T) {
 	c := newReceiver(t, "http")
 	r := newPushRig(t, exporter.Options{SeriesHold: time.Minute, CollectorURL: c.url()})
 	one := map[string]float64{
@@ -128,34 +129,35 @@ func TestPushShowsNewSeriesAtZeroFirst(t *testing.T) {
 	r.advance(59 * time.Second)
 	r.restart()
 	r.push()
-	c.expect("before the hold is over, after a restart", zero)
+	c.expect("before the hold ends, after a restart", zero)
 	r.advance(time.Second)
 	r.push()
-	c.expect("when the hold is over", one)
+	c.expect("when the hold ends", one)
 }
 
-// The start of a series is when its label set began, as the store knows it.
-func TestStartsDoNotMove(t *testing.T) {
+// The start time of a series is when the first event of its label set was
+// recorded in the store.
+func TestStartTimesSurviveRestarts(t *testing.T) {
 	c := newReceiver(t, "grpc")
 	r := newPushRig(t, exporter.Options{CollectorURL: c.url(), LabelSetLimit: 2})
-	began := map[string]time.Time{}
+	starts := map[string]time.Time{}
 	for _, project := range []string{"shop", "other", "beyond"} {
 		r.advance(time.Hour)
-		began[project] = r.now()
+		starts[project] = r.now()
 		r.deploy(project, "1")
 	}
 	check := func(when string) {
 		t.Helper()
 		got := c.received()
 		for name, want := range map[string]time.Time{
-			"deployment_frequency_total" + shop:                                                 began["shop"],
-			"incident_count_total" + shop:                                                       began["shop"],
-			"lead_time_for_changes_seconds_count" + shop:                                        began["shop"],
-			`deployment_frequency_total{environment="production", project_id="other"}`:          began["other"],
-			`deployment_frequency_total{otel_metric_overflow="true"}`:                           began["beyond"],
-			`em_metrics_events_total{kind="deployment_deployed"}`:                               began["shop"],
-			`em_metrics_label_sets_overflowed_events_total{}`:                                   began["beyond"],
-			`lead_time_for_changes_seconds_count{environment="production", project_id="other"}`: began["other"],
+			"deployment_frequency_total" + shop:                                                 starts["shop"],
+			"incident_count_total" + shop:                                                       starts["shop"],
+			"lead_time_for_changes_seconds_count" + shop:                                        starts["shop"],
+			`deployment_frequency_total{environment="production", project_id="other"}`:          starts["other"],
+			`deployment_frequency_total{otel_metric_overflow="true"}`:                           starts["beyond"],
+			`em_metrics_events_total{kind="deployment_deployed"}`:                               starts["shop"],
+			`em_metrics_label_sets_overflowed_events_total{}`:                                   starts["beyond"],
+			`lead_time_for_changes_seconds_count{environment="production", project_id="other"}`: starts["other"],
 		} {
 			if s, ok := got[name]; !ok || !s.start.Equal(want) {
 				t.Errorf("%s: %s starts at %v (pushed: %v), want %v", when, name, s.start, ok, want)
@@ -163,20 +165,20 @@ func TestStartsDoNotMove(t *testing.T) {
 		}
 	}
 	r.push()
-	check("at first")
+	check("before a restart")
 	r.advance(time.Hour)
 	r.deploy("shop", "2")
 	r.restart()
-	// The empty histograms of a declared project start with its label set too.
+	// The empty histograms of a declared project have the same start time.
 	r.exporter.Declare(t.Context(), "shop", "production", "")
 	r.push()
 	check("after a restart")
-	if s := c.received()["time_to_restore_seconds_count"+shop]; !s.start.Equal(began["shop"]) {
-		t.Errorf("an empty histogram starts at %v, want %v", s.start, began["shop"])
+	if s := c.received()["time_to_restore_seconds_count"+shop]; !s.start.Equal(starts["shop"]) {
+		t.Errorf("an empty histogram starts at %v, want %v", s.start, starts["shop"])
 	}
 }
 
-// An outage delays no request and no scrape, costs no total and is counted.
+// An outage delays no request or scrape, loses no totals and is counted.
 func TestTotalsArriveAfterAnOutage(t *testing.T) {
 	t.Setenv("OTEL_METRIC_EXPORT_TIMEOUT", "2000")
 	for _, scheme := range []string{"http", "grpc"} {
@@ -192,35 +194,35 @@ func TestTotalsArriveAfterAnOutage(t *testing.T) {
 				pushed := make(chan error, 1)
 				go func() { pushed <- r.exporter.ForceFlush(t.Context()) }()
 				if outage == hang {
-					<-c.hanging // a push is under way
+					<-c.hanging // a push is in progress
 				}
 				r.deploy("shop", "3")
 				r.expect("during the outage", false, map[string]float64{"deployment_frequency_total" + shop: 3})
 				if outage == hang {
 					select {
 					case err := <-pushed:
-						t.Errorf("the push has ended (%v): the test shows nothing", err)
+						t.Errorf("the push has ended (%v), so the test proves nothing", err)
 					default:
 					}
 				}
 				if err := <-pushed; err == nil {
-					t.Error("a push to nobody succeeded")
+					t.Error("a push during the outage succeeded")
 				}
-				// The flush may give up a moment before the push that it waits for.
+				// The flush may return shortly before the push it waits for has failed.
 				for deadline := time.Now().Add(5 * time.Second); r.values(false)["em_metrics_push_failures_total{}"] < 1 && time.Now().Before(deadline); {
 					runtime.Gosched()
 				}
 				r.expect("after the failed push", false, map[string]float64{"em_metrics_push_failures_total{}": 1})
 
 				c.behave(accept)
-				r.agrees(c)
+				r.expectPushMatchesScrape(c)
 				c.expect("after the outage", map[string]float64{"deployment_frequency_total" + shop: 3})
 			})
 		}
 	}
 }
 
-func TestShutdownEndsInTimeWhileTheCollectorHangs(t *testing.T) {
+func TestShutdownRespectsDeadlineWhenCollectorHangs(t *testing.T) {
 	for _, scheme := range []string{"http", "grpc"} {
 		c := newReceiver(t, scheme)
 		r := newPushRig(t, exporter.Options{CollectorURL: c.url()})
@@ -231,17 +233,17 @@ func TestShutdownEndsInTimeWhileTheCollectorHangs(t *testing.T) {
 		start := time.Now()
 		err := r.exporter.Shutdown(ctx)
 		if took := time.Since(start); err == nil || took > 5*time.Second {
-			t.Errorf("%s: shutting down ended with %v after %s, want an error after 200ms", scheme, err, took)
+			t.Errorf("%s: Shutdown returned %v after %s, want an error after 200ms", scheme, err, took)
 		}
 	}
 }
 
-func TestShutdownPushesWhatIsPending(t *testing.T) {
+func TestShutdownPushesPendingMetrics(t *testing.T) {
 	c := newReceiver(t, "http")
 	r := newPushRig(t, exporter.Options{CollectorURL: c.url()})
 	r.deploy("shop", "1")
 	r.stop()
-	c.expect("after the end", map[string]float64{"deployment_frequency_total" + shop: 1})
+	c.expect("after shutdown", map[string]float64{"deployment_frequency_total" + shop: 1})
 	r.start() // the rig stops it again
 }
 
@@ -257,5 +259,5 @@ func TestDeclaredProjectsArePushedAtZero(t *testing.T) {
 	}
 	c.expect("before any event", zero)
 	r.deploy("shop", "1")
-	r.agrees(c)
+	r.expectPushMatchesScrape(c)
 }

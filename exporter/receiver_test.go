@@ -21,37 +21,37 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// behaviour is how a receiver answers a push.
+// behaviour selects how a receiver answers a push.
 type behaviour int
 
 const (
 	accept   behaviour = iota
-	refuse             // nobody listens
-	fail               // 500, or its like of gRPC
-	postpone           // 503, or its like of gRPC
-	hang               // no answer until the push is given up
+	refuse             // connection refused
+	fail               // 500, or the gRPC equivalent
+	postpone           // 503, or the gRPC equivalent
+	hang               // no answer until the client gives up
 )
 
-// series is the newest that a receiver was told of a series.
+// series is the newest point received for a series.
 type series struct {
 	value       float64
 	start       time.Time
 	temporality metrics.AggregationTemporality
 }
 
-// receiver is a collector: a real server of the OTLP protocol. It keeps the
-// newest point of each series, under the name that Prometheus shows.
+// receiver is a collector: a real OTLP server. It keeps the newest point of each
+// series under its Prometheus name.
 type receiver struct {
 	collector.UnimplementedMetricsServiceServer
 	t       *testing.T
-	scheme  string // of the address: http or grpc
+	scheme  string // http or grpc
 	address string
 	stop    func()
-	hanging chan struct{} // told of each push that hangs
+	hanging chan struct{} // receives a value for each push that hangs
 
 	mu        sync.Mutex
 	behaviour behaviour
-	paths     map[string]bool // that were asked for
+	paths     map[string]bool // paths requested
 	resource  map[string]string
 	series    map[string]series
 }
@@ -69,7 +69,7 @@ func newReceiver(t *testing.T, scheme string) *receiver {
 
 func (r *receiver) url() string { return r.scheme + "://" + r.address }
 
-// listen begins to receive, at the address of before if there was one.
+// listen starts the server, on the previous address if there was one.
 func (r *receiver) listen() {
 	r.t.Helper()
 	listener, err := net.Listen("tcp", r.address)
@@ -89,7 +89,7 @@ func (r *receiver) listen() {
 	r.stop = func() { _ = server.Close() }
 }
 
-// behave changes how pushes are answered from now on.
+// behave changes how later pushes are answered.
 func (r *receiver) behave(b behaviour) {
 	r.mu.Lock()
 	before := r.behaviour
@@ -103,7 +103,7 @@ func (r *receiver) behave(b behaviour) {
 	}
 }
 
-func (r *receiver) now() behaviour {
+func (r *receiver) currentBehaviour() behaviour {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.behaviour
@@ -116,7 +116,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	switch r.now() {
+	switch r.currentBehaviour() {
 	case fail:
 		w.WriteHeader(http.StatusInternalServerError)
 		return
@@ -134,7 +134,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	r.keep(request.URL.Path, &push)
+	r.record(request.URL.Path, &push)
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }
 
@@ -153,22 +153,22 @@ func readBody(request *http.Request) ([]byte, error) {
 func (r *receiver) Export(
 	ctx context.Context, push *collector.ExportMetricsServiceRequest,
 ) (*collector.ExportMetricsServiceResponse, error) {
-	switch r.now() {
+	switch r.currentBehaviour() {
 	case fail:
-		return nil, status.Error(codes.Internal, "broken")
+		return nil, status.Error(codes.Internal, "internal error")
 	case postpone:
-		return nil, status.Error(codes.Unavailable, "later")
+		return nil, status.Error(codes.Unavailable, "try again later")
 	case hang:
 		r.hanging <- struct{}{}
 		<-ctx.Done()
 		return nil, ctx.Err()
 	default:
 	}
-	r.keep("", push)
+	r.record("", push)
 	return &collector.ExportMetricsServiceResponse{}, nil
 }
 
-func (r *receiver) keep(path string, push *collector.ExportMetricsServiceRequest) {
+func (r *receiver) record(path string, push *collector.ExportMetricsServiceRequest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.paths[path] = true
@@ -178,24 +178,24 @@ func (r *receiver) keep(path string, push *collector.ExportMetricsServiceRequest
 		}
 		for _, scope := range resource.GetScopeMetrics() {
 			for _, m := range scope.GetMetrics() {
-				r.keepMetric(m)
+				r.recordMetric(m)
 			}
 		}
 	}
 }
 
-func (r *receiver) keepMetric(m *metrics.Metric) {
+func (r *receiver) recordMetric(m *metrics.Metric) {
 	name := strings.ReplaceAll(m.GetName(), ".", "_")
 	for _, p := range m.GetSum().GetDataPoints() {
 		r.series[name+"_total"+labelsOf(p.GetAttributes())] = series{
-			float64(p.GetAsInt()), at(p.GetStartTimeUnixNano()), m.GetSum().GetAggregationTemporality(),
+			float64(p.GetAsInt()), unixNano(p.GetStartTimeUnixNano()), m.GetSum().GetAggregationTemporality(),
 		}
 	}
 	if m.GetUnit() == "s" {
 		name += "_seconds"
 	}
 	for _, p := range m.GetHistogram().GetDataPoints() {
-		s := series{start: at(p.GetStartTimeUnixNano()), temporality: m.GetHistogram().GetAggregationTemporality()}
+		s := series{start: unixNano(p.GetStartTimeUnixNano()), temporality: m.GetHistogram().GetAggregationTemporality()}
 		var cumulative, buckets uint64
 		for _, n := range p.GetBucketCounts() {
 			cumulative += n
@@ -210,7 +210,7 @@ func (r *receiver) keepMetric(m *metrics.Metric) {
 	}
 }
 
-func at(nanoseconds uint64) time.Time { return time.Unix(0, int64(nanoseconds)).UTC() } //nolint:gosec // a time
+func unixNano(nanoseconds uint64) time.Time { return time.Unix(0, int64(nanoseconds)).UTC() } //nolint:gosec // a time
 
 func labelsOf(attributes []*common.KeyValue) string {
 	set := model.LabelSet{}
@@ -224,7 +224,7 @@ func labelsOf(attributes []*common.KeyValue) string {
 	return set.String()
 }
 
-// received returns what the receiver was told last.
+// received returns the newest point of each series.
 func (r *receiver) received() map[string]series {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -235,7 +235,7 @@ func (r *receiver) received() map[string]series {
 	return copied
 }
 
-// expect compares some series.
+// expect compares the given series.
 func (r *receiver) expect(when string, want map[string]float64) {
 	r.t.Helper()
 	got := r.received()

@@ -10,7 +10,7 @@ import (
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
-// BenchmarkCatchUp reads a million stored events of 100 projects.
+// BenchmarkCatchUp replays a million stored events of 100 projects.
 //
 //	go test -run '^$' -bench CatchUp -benchtime 3x ./exporter
 func BenchmarkCatchUp(b *testing.B) {

@@ -23,8 +23,8 @@ import (
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
-// rig is a store with an exporter behind a real server, at a time that the
-// test sets. It can be restarted on the same file.
+// rig is a store with an exporter behind a real server, with a clock that the
+// test controls. It can be restarted on the same file.
 type rig struct {
 	t        *testing.T
 	path     string
@@ -36,7 +36,7 @@ type rig struct {
 	server   *httptest.Server
 }
 
-// newRig makes a rig that has caught up.
+// newRig creates a rig that has caught up.
 func newRig(t *testing.T, o exporter.Options) *rig {
 	t.Helper()
 	r := &rig{t: t, path: filepath.Join(t.TempDir(), "events.db"), options: o}
@@ -64,7 +64,7 @@ func (r *rig) stop() {
 	r.server.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = r.exporter.Shutdown(ctx) // a collector that is down is part of some tests
+	_ = r.exporter.Shutdown(ctx) // fails in tests where the collector is down
 	if err := r.store.Close(); err != nil {
 		r.t.Error(err)
 	}
@@ -95,7 +95,7 @@ func (r *rig) do(commands ...db.Command) {
 	}
 }
 
-// deploy records a deployment with an hour of lead time that took ten minutes.
+// deploy records a deployment that took ten minutes, with an hour of lead time.
 func (r *rig) deploy(project, id string) {
 	r.t.Helper()
 	r.do(db.StartDeployment{
@@ -104,7 +104,7 @@ func (r *rig) deploy(project, id string) {
 	}, db.FinishDeployment{Ref: db.Ref{ID: id, Project: project}})
 }
 
-// deployMany records so many deployments with an hour of lead time, at once.
+// deployMany records deployments with an hour of lead time in one call.
 func (r *rig) deployMany(project string, deployments int) {
 	r.t.Helper()
 	var commands []db.Command
@@ -117,13 +117,13 @@ func (r *rig) deployMany(project string, deployments int) {
 	r.do(commands...)
 }
 
-// open records an incident that the deployment caused.
+// open records an incident linked to the deployment.
 func (r *rig) open(project, id, deployment string) {
 	r.t.Helper()
 	r.do(db.OpenIncident{Key: db.Key{Project: project, Environment: "production", ID: id}, DeploymentID: deployment})
 }
 
-// get asks for /metrics, as a scraper or as a person.
+// get requests /metrics, as a scraper or as any other client.
 func (r *rig) get(scraper bool) (status int, body string) {
 	r.t.Helper()
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, r.server.URL, nil)
@@ -145,8 +145,8 @@ func (r *rig) get(scraper bool) (status int, body string) {
 	return response.StatusCode, string(content)
 }
 
-// values reads every series as "name{label="value", …}", a histogram as its
-// count, its sum and its buckets.
+// values returns every series by "name{label="value", …}", a histogram as its
+// count, its sum and the sum of its buckets.
 func (r *rig) values(scraper bool) map[string]float64 {
 	r.t.Helper()
 	status, body := r.get(scraper)
@@ -186,13 +186,13 @@ func addValues(values map[string]float64, name string, m *dto.Metric) {
 	}
 }
 
-// expect compares some series.
+// expect compares the given series.
 func (r *rig) expect(when string, scraper bool, want map[string]float64) {
 	r.t.Helper()
 	got := r.values(scraper)
 	for series, value := range want {
 		if v, ok := got[series]; !ok || v != value {
-			r.t.Errorf("%s: %s is %v (there: %v), want %v", when, series, v, ok, value)
+			r.t.Errorf("%s: %s is %v (exported: %v), want %v", when, series, v, ok, value)
 		}
 	}
 }
@@ -200,13 +200,13 @@ func (r *rig) expect(when string, scraper bool, want map[string]float64) {
 // shop is the label set of the project shop.
 const shop = `{environment="production", project_id="shop"}`
 
-// syncBuffer is a buffer that may be written and read at the same time.
+// syncBuffer is a buffer that is safe for concurrent use.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-// Write appends.
+// Write implements [io.Writer].
 func (s *syncBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

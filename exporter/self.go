@@ -9,8 +9,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// self are the figures of the service itself, read when they are collected.
-type self struct {
+// serviceMetrics are the service's own metrics, read on every collection.
+type serviceMetrics struct {
 	lastEvent      metric.Float64ObservableGauge
 	incidentsOpen  metric.Int64ObservableGauge
 	storeSize      metric.Int64ObservableGauge
@@ -22,14 +22,14 @@ type self struct {
 	build          metric.Int64ObservableGauge
 }
 
-// observe registers the callback that every collection begins with: it catches
-// up with the store, so that what is collected is complete, and reads the
-// figures of the service itself.
-func (e *Exporter) observe(o Options) error {
+// registerServiceMetrics registers the callback that starts every collection. It
+// catches up with the store, so that every collection is complete, and observes
+// the service's own metrics.
+func (e *Exporter) registerServiceMetrics(o Options) error {
 	meter := e.Meter()
-	s, err := makeSelf(meter)
+	s, err := newServiceMetrics(meter)
 	if err != nil {
-		return fmt.Errorf("make the service's own instruments: %w", err)
+		return fmt.Errorf("create the service's own metrics: %w", err)
 	}
 	build := metric.WithAttributes(
 		attribute.String("version", o.ServiceVersion),
@@ -43,16 +43,16 @@ func (e *Exporter) observe(o Options) error {
 			return err
 		}
 		observer.ObserveInt64(s.build, 1, build)
-		return e.observeSelf(ctx, observer, s)
+		return e.observeServiceMetrics(ctx, observer, s)
 	}, s.lastEvent, s.incidentsOpen, s.storeSize, s.storeAvailable, s.storeWritable,
 		s.labelSets, s.overflowed, s.pushFailures, s.build)
 	if err != nil {
-		return fmt.Errorf("register the collection: %w", err)
+		return fmt.Errorf("register the collection callback: %w", err)
 	}
 	return nil
 }
 
-func makeSelf(meter metric.Meter) (s self, err error) {
+func newServiceMetrics(meter metric.Meter) (s serviceMetrics, err error) {
 	gauge := func(name, unit, description string) (g metric.Int64ObservableGauge) {
 		if err == nil {
 			g, err = meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description))
@@ -66,20 +66,20 @@ func makeSelf(meter metric.Meter) (s self, err error) {
 		return c
 	}
 	s.lastEvent, err = meter.Float64ObservableGauge("em_metrics.last_event.timestamp", metric.WithUnit("s"),
-		metric.WithDescription("When the newest event was recorded, in Unix time. Absent before the first."))
-	s.incidentsOpen = gauge("em_metrics.incidents_open", "{incident}", "Incidents of which service is not restored.")
-	s.storeSize = gauge("em_metrics.store.size", "By", "Size of the database and its write-ahead log.")
-	s.storeAvailable = gauge("em_metrics.store.available", "By", "Free space of the file system of the database.")
-	s.storeWritable = gauge("em_metrics.store.writable", "", "Whether the last attempt to write succeeded.")
-	s.labelSets = gauge("em_metrics.label_sets", "{label_set}", "Distinct label sets of the events.")
+		metric.WithDescription("Unix time at which the newest event was recorded. Absent if there are no events."))
+	s.incidentsOpen = gauge("em_metrics.incidents_open", "{incident}", "Incidents not yet restored.")
+	s.storeSize = gauge("em_metrics.store.size", "By", "Size of the database file and its write-ahead log.")
+	s.storeAvailable = gauge("em_metrics.store.available", "By", "Free space on the file system of the database.")
+	s.storeWritable = gauge("em_metrics.store.writable", "", "Whether the last write to the database succeeded.")
+	s.labelSets = gauge("em_metrics.label_sets", "{label_set}", "Distinct label sets of all events.")
 	s.overflowed = counter(overflowedName, "{event}",
-		"Events beyond the limit of label sets, counted together as otel_metric_overflow.")
-	s.pushFailures = counter("em_metrics.push.failures", "{push}", "Pushes to the collector that failed.")
-	s.build = gauge("em_metrics.build_info", "", "The build of this process. Always 1.")
+		"Events beyond the label set limit, counted under otel_metric_overflow.")
+	s.pushFailures = counter("em_metrics.push.failures", "{push}", "Failed pushes to the collector.")
+	s.build = gauge("em_metrics.build_info", "", "Build information. Always 1.")
 	return s, err
 }
 
-func (e *Exporter) observeSelf(ctx context.Context, observer metric.Observer, s self) error {
+func (e *Exporter) observeServiceMetrics(ctx context.Context, observer metric.Observer, s serviceMetrics) error {
 	status := e.fold.status()
 	if !status.lastEvent.IsZero() {
 		observer.ObserveFloat64(s.lastEvent, float64(status.lastEvent.UnixMilli())/1000)

@@ -13,15 +13,15 @@ import (
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
-// However often reading ends early, the next reading goes on where it ended,
-// and nothing is shown in between.
-func TestReadingThatEndsEarlyGoesOnWhereItEnded(t *testing.T) {
+// However often a replay is interrupted, the next one continues where it
+// stopped, and nothing is exported in between.
+func TestInterruptedReplayContinues(t *testing.T) {
 	r := newRig(t, exporter.Options{})
 	const deployments = 2500
 	r.deployMany("shop", deployments)
 	r.stop()
 	r.start()
-	ended := 0
+	interrupted := 0
 	for limit := 100 * time.Microsecond; ; limit = limit * 3 / 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		err := r.exporter.CatchUp(ctx)
@@ -29,23 +29,23 @@ func TestReadingThatEndsEarlyGoesOnWhereItEnded(t *testing.T) {
 		if err == nil {
 			break
 		}
-		ended++
+		interrupted++
 		if status, body := r.get(true); status != http.StatusServiceUnavailable {
-			t.Fatalf("before all is read /metrics answers %d: %s", status, body)
+			t.Fatalf("during replay /metrics answers %d: %s", status, body)
 		}
 	}
-	if ended < 2 {
-		t.Errorf("reading ended early %d times: the test shows nothing", ended)
+	if interrupted < 2 {
+		t.Errorf("replay was interrupted %d times, so the test proves nothing", interrupted)
 	}
-	r.expect("after all is read", false, map[string]float64{
+	r.expect("after replay", false, map[string]float64{
 		"deployment_frequency_total" + shop: deployments, "lead_time_for_changes_seconds_count" + shop: deployments,
 		`em_metrics_events_total{kind="deployment_started"}`: deployments,
 	})
 }
 
-// A store that cannot be read gives no totals rather than old ones, on both
-// outputs, and all of them when it can be read again.
-func TestStoreThatCannotBeReadShowsNothing(t *testing.T) {
+// While the store cannot be read, both outputs export no totals rather than old
+// ones. Once it can be read again, they export all of them.
+func TestUnreadableStoreExportsNothing(t *testing.T) {
 	c := newReceiver(t, "http")
 	r := newPushRig(t, exporter.Options{CollectorURL: c.url()})
 	r.deploy("shop", "1")
@@ -70,7 +70,7 @@ func TestStoreThatCannotBeReadShowsNothing(t *testing.T) {
 	c.expect("afterwards", map[string]float64{"deployment_frequency_total" + shop: 2})
 }
 
-// execute changes the file behind the back of the store.
+// execute changes the database without going through the store.
 func (r *rig) execute(statement string) {
 	r.t.Helper()
 	pool, err := sql.Open("sqlite", "file:"+r.path+"?_pragma=busy_timeout(10000)")
@@ -83,8 +83,8 @@ func (r *rig) execute(statement string) {
 	}
 }
 
-// A push that comes before the first reading has ended is complete too.
-func TestPushBeforeAllIsReadIsComplete(t *testing.T) {
+// A push before the first replay has finished is also complete.
+func TestPushBeforeReplayIsComplete(t *testing.T) {
 	c := newReceiver(t, "http")
 	r := newPushRig(t, exporter.Options{})
 	for n := range 20 {
@@ -94,11 +94,11 @@ func TestPushBeforeAllIsReadIsComplete(t *testing.T) {
 	r.options.CollectorURL = c.url()
 	r.start()
 	r.push()
-	c.expect("without a reading of its own", map[string]float64{"deployment_frequency_total" + shop: 20})
+	c.expect("without a previous replay", map[string]float64{"deployment_frequency_total" + shop: 20})
 }
 
-// OpenMetrics is offered and its own created timestamps, which would move with
-// each restart, are not.
+// OpenMetrics is supported, but without created timestamps, which would change
+// with every restart.
 func TestOpenMetrics(t *testing.T) {
 	r := newRig(t, exporter.Options{})
 	r.deploy("shop", "1")
@@ -118,12 +118,12 @@ func TestOpenMetrics(t *testing.T) {
 	}
 	kind, body := response.Header.Get("Content-Type"), string(content)
 	if !strings.HasPrefix(kind, "application/openmetrics-text; version=1.0.0") || !strings.HasSuffix(body, "# EOF\n") {
-		t.Errorf("the answer is %s and ends in %q", kind, body[max(0, len(body)-20):])
+		t.Errorf("the response is %s and ends in %q", kind, body[max(0, len(body)-20):])
 	}
 	if strings.Contains(body, "_created") {
-		t.Error("the answer has created timestamps")
+		t.Error("the response has created timestamps")
 	}
 	if want := `deployment_frequency_total{environment="production",project_id="shop"} 1.0`; !strings.Contains(body, want) {
-		t.Errorf("the answer has no %s", want)
+		t.Errorf("the response does not contain %s", want)
 	}
 }

@@ -9,16 +9,12 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/handlers/strictjson"
 )
 
-const (
-	maxBody = 1 << 20 // bytes
-	maxName = 256     // bytes of an id or any other name
-)
+const maxBody = 1 << 20 // bytes
 
 // decode strictly decodes the JSON body of a request into dest, a pointer to a
 // struct. If optional is set, an empty body is the same as {}.
@@ -99,17 +95,12 @@ func (f *fields) err() error {
 	return badRequest(f.errs...)
 }
 
-// name checks the value of an id or another name, which is not empty.
+// name checks the value of an id or another name, which is not absent.
 func (f *fields) name(field, value string) {
-	switch {
-	case strings.TrimSpace(value) == "":
-		f.add(field, "is empty: send its value, or check that the variable it comes from is set")
-	case len(value) > maxName:
-		f.add(field, "has %d bytes: it may have %d", len(value), maxName)
-	case !utf8.ValidString(value):
-		f.add(field, "is not valid UTF-8")
-	case strings.ContainsFunc(value, unicode.IsControl):
-		f.add(field, "must not contain control characters")
+	if strings.TrimSpace(value) == "" {
+		f.add(field, "is empty; send its value, or check that the variable it comes from is set")
+	} else if err := db.CheckName(value); err != nil {
+		f.add(field, "%v", err)
 	}
 }
 

@@ -169,7 +169,7 @@ func TestListParametersAreValidated(t *testing.T) {
 		limits  = "send an integer from 1 to 500"
 		offsets = "send an integer from 0 to 2147483647"
 		cursors = "400 cursor is invalid; follow the Link header unchanged"
-		empty   = "is empty: send its value, or check that the variable it comes from is set"
+		empty   = "is empty; send its value, or check that the variable it comes from is set"
 		twice   = "appears more than once"
 	)
 	s := filled(t)

@@ -83,6 +83,21 @@ func TestPageWithoutDataShowsExampleRequests(t *testing.T) {
 	}
 }
 
+func TestExampleRequestsContainNoShellCode(t *testing.T) {
+	s := start(t)
+	r := request(t, s.url+"/")
+	r.Host = "$(reboot)"
+	response, err := plain(s.client.Transport).RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != 200 || strings.Contains(string(body), "reboot") || !strings.Contains(string(body), "http://localhost:3000/deployments") {
+		t.Errorf("%d %v %s", response.StatusCode, err, body)
+	}
+}
+
 func TestHostileNamesAreHarmlessOnThePageAndInBadges(t *testing.T) {
 	s := start(t)
 	for i, name := range hostile {

@@ -97,7 +97,7 @@ func problemOf(err error) *problem {
 func problemOfStore(e *db.Error) *problem {
 	var p *problem
 	switch e.Code {
-	case db.Missing:
+	case db.Missing, db.Malformed:
 		p = newProblem(http.StatusBadRequest, "bad-request", "The request is malformed", e.Message)
 	case db.Invalid:
 		p = newProblem(http.StatusUnprocessableEntity, "unprocessable", "The request is inconsistent", e.Message)

@@ -1,4 +1,5 @@
-# A Grafana Alloy that receives what em-metrics pushes and writes it to Prometheus.
+# A Grafana Alloy that receives the metrics em-metrics pushes and writes them to
+# Prometheus.
 
 locals {
   alloy_name      = "${var.name}-alloy"
@@ -21,7 +22,7 @@ locals {
       PROMETHEUS_REMOTE_WRITE_URL = coalesce(var.alloy.remote_write_url, "${local.prometheus_url}/api/v1/write")
     }
     ports       = { http = 12345, otlp-http = local.alloy_otlp_port }
-    live_path   = "/-/ready" # /-/healthy fails when a component does, which a restart would not help
+    live_path   = "/-/ready" # /-/healthy fails if a component fails, which a restart would not fix
     ready_path  = "/-/ready"
     secret_keys = {}
     data_path   = "/var/lib/alloy/data"

@@ -1,5 +1,5 @@
-# The credentials come from variables by way of a Secret, whose content the state
-# does not have, or from a Secret that somebody else keeps.
+# The credentials are in a Secret: either one created from variables, with content
+# that is not stored in the state, or an existing one.
 
 locals {
   credentials = {
@@ -8,7 +8,7 @@ locals {
     grafana_admin_password_key = var.existing_secret == null ? "grafana-admin-password" : var.existing_secret.grafana_admin_password_key
   }
 
-  # Where the files of docker-compose.yml look for it too.
+  # The same path as in docker-compose.yml.
   secrets_path = "/run/secrets"
   token_file   = "em_metrics_token"
 
@@ -28,6 +28,6 @@ resource "kubernetes_secret_v1" "credentials" {
     { token = var.token },
     var.grafana.enabled ? { "grafana-admin-password" = var.grafana_admin_password } : {},
   )
-  # A Grafana that comes later brings a password that must be written too.
+  # If Grafana is enabled later, its password must be written too.
   data_wo_revision = 2 * var.credentials_revision + (var.grafana.enabled ? 1 : 0)
 }

@@ -8,7 +8,7 @@ locals {
 
   collector_url = var.alloy.enabled ? "http://${local.alloy_name}:${local.alloy_otlp_port}" : var.otel_collector_url
 
-  # What is not set is left out.
+  # Unset variables are omitted.
   environment = { for name, value in merge(var.env, {
     PORT                                = tostring(local.port)
     SQLITE_DB                           = "/data/em-metrics.db"
@@ -187,7 +187,8 @@ resource "kubernetes_stateful_set_v1" "em_metrics" {
             }
           }
 
-          # A file of many millions of events is checked before the port opens.
+          # The database is checked before the port opens, which takes a while with many
+          # millions of events.
           startup_probe {
             period_seconds    = 2
             timeout_seconds   = 5
@@ -210,8 +211,8 @@ resource "kubernetes_stateful_set_v1" "em_metrics" {
             }
           }
 
-          # It tries to store, so a full or locked disk takes the pod out of the
-          # Service without restarting it.
+          # /ready attempts a write, so a full disk or a locked database removes the pod
+          # from the Service without restarting it.
           readiness_probe {
             period_seconds    = 5
             timeout_seconds   = 5

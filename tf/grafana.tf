@@ -1,4 +1,5 @@
-# A Grafana with our dashboards, and the dashboards for a Grafana that is there.
+# A Grafana with the em-metrics dashboards, and the dashboards for an existing
+# Grafana.
 
 locals {
   grafana_name       = "${var.name}-grafana"
@@ -12,7 +13,7 @@ locals {
     "em-metrics.yml" = file("${local.grafana_files}/provisioning/dashboards/em-metrics.yml")
   }
 
-  # One ConfigMap for each dashboard, as a ConfigMap has a limit of 1 MiB.
+  # One ConfigMap per dashboard, because a ConfigMap is limited to 1 MiB.
   dashboard_config_maps = { for file in local.grafana_dashboards : file => "${var.name}-dashboard-${trimsuffix(file, ".json")}" }
 
   grafana = {
@@ -46,7 +47,7 @@ locals {
         for file, name in local.dashboard_config_maps : name => { (file) = file }
       } }
     }
-    # The dashboards are read again while Grafana runs, the rest at its start.
+    # Grafana reloads dashboards while it runs, and reads the rest only on start.
     checksum = sha256(jsonencode(local.grafana_provisioning))
   }
 }

@@ -1,4 +1,4 @@
-# The ways in from outside the cluster, to em-metrics and to Grafana.
+# Ingresses for em-metrics and Grafana.
 
 locals {
   ingresses = { for service, ingress in {

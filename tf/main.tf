@@ -1,11 +1,12 @@
-# What the files of this module share. em_metrics.tf is the service and what it
-# needs; stack.tf makes the optional Prometheus, Alloy and Grafana, which the
-# files of their names describe, from the same files as docker-compose.yml.
+# Resources and values shared by the whole module. em_metrics.tf has the service.
+# stack.tf creates the optional Prometheus, Alloy and Grafana as described in
+# prometheus.tf, alloy.tf and grafana.tf, with the same configuration files as
+# docker-compose.yml.
 
 locals {
   namespace = var.create_namespace ? kubernetes_namespace_v1.em_metrics[0].metadata[0].name : var.namespace
 
-  # What selectors go by: it must never change during the life of an installation.
+  # Used in selectors, so it must never change during the life of an installation.
   selector = {
     "app.kubernetes.io/name"     = "em-metrics"
     "app.kubernetes.io/instance" = var.name
@@ -18,7 +19,7 @@ locals {
   })
   em_metrics_labels = merge(local.labels, local.em_metrics_selector)
 
-  # Of the users in the images.
+  # The user ID in the image.
   em_metrics_user = 65532
 
   port = 3000
@@ -36,7 +37,7 @@ resource "kubernetes_namespace_v1" "em_metrics" {
   }
 }
 
-# Nothing here talks to the API server, so no pod has a token for it.
+# No pod gets an API token, because none of them uses the API server.
 resource "kubernetes_service_account_v1" "em_metrics" {
   metadata {
     name      = var.name

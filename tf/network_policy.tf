@@ -1,11 +1,11 @@
-# Who may talk to whom: null is everybody, an empty list nobody.
+# Allowed connections. For from, null allows any client and an empty list none.
 
 locals {
   pods           = { for component, selector in local.stack_selectors : component => { namespace_labels = null, pod_labels = selector, cidr = null } }
   em_metrics_pod = { namespace_labels = null, pod_labels = local.em_metrics_selector, cidr = null }
 
-  # The port of a Service need not be that of its pods, so to a next hop that is
-  # not of this module every port is open.
+  # The port of a Service can differ from the port of its pods, so all ports are
+  # open to a next hop outside this module.
   network_policies = { for name, policy in {
     (var.name) = {
       enabled  = true
@@ -94,7 +94,7 @@ resource "kubernetes_network_policy_v1" "network_policy" {
       }
     }
 
-    # Name resolution, wherever there is something to resolve.
+    # DNS, if there is anything to connect to.
     dynamic "egress" {
       for_each = length(each.value.to) > 0 ? ["dns"] : []
       content {

@@ -9,12 +9,12 @@ output "service_name" {
 }
 
 output "url" {
-  description = "Where CI and people reach em-metrics: from outside if there is an ingress, else inside the cluster."
+  description = "URL of em-metrics: external if there is an ingress, otherwise inside the cluster."
   value       = var.ingress == null ? "http://${var.name}.${var.namespace}.svc:${var.service_port}" : "https://${var.ingress.host}"
 }
 
 output "port_forward" {
-  description = "A command that brings em-metrics to this machine."
+  description = "Command that forwards a local port to em-metrics."
   value       = "kubectl --namespace ${var.namespace} port-forward service/${var.name} 3000:${var.service_port}"
 }
 
@@ -24,22 +24,22 @@ output "secret" {
 }
 
 output "claim_name" {
-  description = "The claim of the volume with the database."
+  description = "Name of the PersistentVolumeClaim of the database."
   value       = local.claim_name
 }
 
 output "grafana_port_forward" {
-  description = "A command that brings Grafana to this machine. Null where the module makes none."
+  description = "Command that forwards a local port to Grafana. Null if the module does not create one."
   value       = var.grafana.enabled ? "kubectl --namespace ${var.namespace} port-forward service/${local.grafana_name} 3001:3000" : null
 }
 
 output "prometheus_url" {
-  description = "The Prometheus of this module inside the cluster. Null where it makes none."
+  description = "URL of this module's Prometheus inside the cluster. Null if the module does not create one."
   value       = var.prometheus.enabled ? "http://${local.prometheus_name}.${var.namespace}.svc:${local.prometheus_port}" : null
 }
 
 output "service_monitor" {
-  description = "A ServiceMonitor for the Prometheus Operator, to be made with kubernetes_manifest where its definition is installed: planning it needs the definition, so the module leaves it to you."
+  description = "A ServiceMonitor for the Prometheus Operator. Create it with kubernetes_manifest on a cluster with the operator's CRDs. The module does not create it, because planning it requires the CRD."
   value = {
     apiVersion = "monitoring.coreos.com/v1"
     kind       = "ServiceMonitor"
@@ -51,7 +51,7 @@ output "service_monitor" {
         port     = "http"
         path     = "/metrics"
         interval = "15s"
-        # The job under which it pushes, and which the dashboards know.
+        # The job name of pushed metrics, which the dashboards expect.
         relabelings = [{ action = "replace", targetLabel = "job", replacement = "em_metrics" }]
         }, var.public_metrics ? {} : {
         authorization = { type = "Bearer", credentials = { name = local.credentials.secret, key = local.credentials.token_key } }
@@ -61,7 +61,7 @@ output "service_monitor" {
 }
 
 output "prometheus_rule" {
-  description = "The recording rules and alerts as a PrometheusRule for the Prometheus Operator, to be made as the ServiceMonitor is."
+  description = "The recording rules and alerts as a PrometheusRule for the Prometheus Operator. Create it like the ServiceMonitor."
   value = {
     apiVersion = "monitoring.coreos.com/v1"
     kind       = "PrometheusRule"

@@ -1,5 +1,5 @@
-# A Prometheus with our rules. It scrapes em-metrics, unless that pushes to Alloy:
-# what is both scraped and pushed would have every bucket twice.
+# A Prometheus with the em-metrics rules. It scrapes em-metrics unless em-metrics
+# pushes to Alloy: with both, every bucket would be stored twice.
 
 locals {
   prometheus_name = "${var.name}-prometheus"

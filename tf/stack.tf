@@ -1,5 +1,5 @@
-# The optional Prometheus, Alloy and Grafana: each one pod with its volume and its
-# Service. prometheus.tf, alloy.tf and grafana.tf say what differs.
+# The optional Prometheus, Alloy and Grafana, each with one pod, a volume and a
+# Service. prometheus.tf, alloy.tf and grafana.tf define the differences.
 
 locals {
   stack = { for component, description in {
@@ -46,7 +46,7 @@ resource "kubernetes_stateful_set_v1" "stack" {
 
   wait_for_rollout = var.wait_for_rollout
 
-  # A pod does not start before its files and its Secret are there.
+  # A pod cannot start before its ConfigMaps exist.
   depends_on = [
     kubernetes_config_map_v1.prometheus,
     kubernetes_config_map_v1.alloy,
@@ -171,7 +171,7 @@ resource "kubernetes_stateful_set_v1" "stack" {
             }
           }
 
-          # Prometheus reads its log of writes first, which may take minutes.
+          # Prometheus replays its write-ahead log first, which can take minutes.
           startup_probe {
             period_seconds    = 5
             timeout_seconds   = 5

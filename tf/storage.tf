@@ -1,6 +1,6 @@
-# The volumes: of the database, and of the rest of the stack. They are claims of
-# their own and not templates of the StatefulSets, so that a larger size in a
-# variable makes the volume grow.
+# The volumes of the database and the rest of the stack. They are separate claims
+# rather than volume claim templates of the StatefulSets, so that increasing the
+# size in a variable expands the volume.
 
 locals {
   claims = merge(
@@ -27,7 +27,7 @@ resource "kubernetes_persistent_volume_claim_v1" "data" {
     labels    = each.value.labels
   }
 
-  # Many classes make the volume when the first pod wants it.
+  # Many storage classes create the volume only when the first pod needs it.
   wait_until_bound = false
 
   spec {
@@ -40,7 +40,8 @@ resource "kubernetes_persistent_volume_claim_v1" "data" {
   }
 
   lifecycle {
-    # A claim cannot change its class: it would be destroyed with what it holds.
+    # The class of a claim cannot change: Terraform would destroy the claim and its
+    # data.
     ignore_changes = [spec[0].storage_class_name]
   }
 }

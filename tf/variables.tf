@@ -1,38 +1,38 @@
-# What runs, and where.
+# Deployment.
 
 variable "name" {
-  description = "Name of the installation: of the StatefulSet, the Service and the Secret, and the beginning of every other name."
+  description = "Name of the installation: used for the StatefulSet, the Service and the Secret, and as a prefix for all other names."
   type        = string
   default     = "em-metrics"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$", var.name))
-    error_message = "name must be a DNS label of at most 40 characters: lower-case letters, digits and hyphens, a letter first and no hyphen last."
+    error_message = "name must be a DNS label of at most 40 characters: lowercase letters, digits and hyphens, starting with a letter and not ending with a hyphen."
   }
 }
 
 variable "namespace" {
-  description = "Namespace of everything that the module makes."
+  description = "Namespace for everything that the module creates."
   type        = string
   default     = "em-metrics"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", var.namespace))
-    error_message = "namespace must be a DNS label of at most 63 characters: lower-case letters, digits and hyphens, no hyphen first or last."
+    error_message = "namespace must be a DNS label of at most 63 characters: lowercase letters, digits and hyphens, not starting or ending with a hyphen."
   }
 }
 
 variable "create_namespace" {
-  description = "Whether to make the namespace, with the restricted Pod Security Standard enforced. Destroying it destroys the stored events too. False: it exists already."
+  description = "Whether to create the namespace, with the restricted Pod Security Standard enforced. Destroying it also destroys the stored events. Set to false if it already exists."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "labels" {
-  description = "More labels for everything that the module makes."
+  description = "Additional labels for everything that the module creates."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -44,29 +44,29 @@ variable "labels" {
         "app.kubernetes.io/part-of", "app.kubernetes.io/managed-by",
       ], key)
     ])
-    error_message = "labels must leave app.kubernetes.io/name, instance, component, part-of and managed-by to the module: its selectors use them."
+    error_message = "labels must not contain app.kubernetes.io/name, instance, component, part-of or managed-by, which the module sets and uses in selectors."
   }
 
   validation {
     condition     = alltrue([for value in values(var.labels) : can(regex("^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$", value))])
-    error_message = "labels must have values of at most 63 letters, digits, hyphens, underscores and dots, with a letter or digit first and last."
+    error_message = "labels must have values of at most 63 letters, digits, hyphens, underscores and dots that start and end with a letter or digit."
   }
 }
 
 variable "replicas" {
-  description = "1, or 0 to stop the service while its file is restored."
+  description = "1, or 0 to stop the service while its database is restored."
   type        = number
   default     = 1
   nullable    = false
 
   validation {
     condition     = contains([0, 1], var.replicas)
-    error_message = "replicas must be 0 or 1: the events are in one SQLite file on a volume that one pod mounts, and SQLite has one writer. For more capacity run one installation for each part of the company; Prometheus puts them together."
+    error_message = "replicas must be 0 or 1: the events are in one SQLite file on a volume that only one pod mounts, and SQLite has a single writer. For more capacity, run one installation for each part of the company; Prometheus can combine them."
   }
 }
 
 variable "image" {
-  description = "Image of em-metrics: a tag, or a digest (sha256:…), which is used where both are given."
+  description = "Image of em-metrics: a tag or a digest (sha256:…). The digest takes precedence."
   type = object({
     repository  = optional(string, "ghcr.io/em-metrics/em-metrics")
     tag         = optional(string)
@@ -77,17 +77,17 @@ variable "image" {
 
   validation {
     condition     = var.image.tag != null || var.image.digest != null
-    error_message = "image needs a tag or a digest, so that what runs is known."
+    error_message = "image requires a tag or a digest, so that the version is fixed."
   }
 
   validation {
     condition     = var.image.tag == null ? true : can(regex("^[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}$", var.image.tag)) && var.image.tag != "latest"
-    error_message = "image.tag must be a tag of the registry and not latest: a restart must not change the version."
+    error_message = "image.tag must be a valid tag other than latest, because a restart must not change the version."
   }
 
   validation {
     condition     = var.image.digest == null ? true : can(regex("^sha256:[0-9a-f]{64}$", var.image.digest))
-    error_message = "image.digest must be sha256: and 64 hexadecimal digits."
+    error_message = "image.digest must be sha256: followed by 64 hexadecimal digits."
   }
 
   validation {
@@ -97,23 +97,23 @@ variable "image" {
 }
 
 variable "image_pull_secrets" {
-  description = "Names of Secrets with which images are pulled."
+  description = "Names of the Secrets for pulling images."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "wait_for_rollout" {
-  description = "Whether apply waits until the pods are ready, and fails if they do not become so. False on a cluster without nodes."
+  description = "Whether apply waits until the pods are ready, and fails if they do not become ready. Set to false on a cluster without nodes."
   type        = bool
   default     = true
   nullable    = false
 }
 
-# Credentials. They are written to a Secret and kept out of the state.
+# Credentials. They are written to a Secret and are not stored in the state.
 
 variable "token" {
-  description = "Token with which clients send and read, such as `openssl rand -hex 32` prints. It is not kept in the state: give it again for every plan and apply, for example as TF_VAR_token."
+  description = "Token that clients must send, for example from `openssl rand -hex 32`. It is not stored in the state, so it is needed for every plan and apply, for example as TF_VAR_token."
   type        = string
   default     = null
   sensitive   = true
@@ -121,29 +121,29 @@ variable "token" {
 
   validation {
     condition     = var.token == null ? true : can(regex("^[!-~]{16,}$", var.token))
-    error_message = "token must have at least 16 characters, printable ASCII without spaces. `openssl rand -hex 32` makes a good one."
+    error_message = "token must have at least 16 characters of printable ASCII without spaces. Generate one with `openssl rand -hex 32`."
   }
 
   validation {
     condition     = (var.token == null) != (var.existing_secret == null)
-    error_message = "Set either token or existing_secret: the service does not start without a credential, and would not know which of two to use."
+    error_message = "Set exactly one of token and existing_secret: the service needs a credential to start."
   }
 }
 
 variable "credentials_revision" {
-  description = "Raise it when the token or the password of Grafana changes: what is not in the state cannot be compared. The pods restart with the new one."
+  description = "Increment this when the token or Grafana's password changes, because Terraform cannot detect changes to values that are not in the state. The pods restart with the new value."
   type        = number
   default     = 1
   nullable    = false
 
   validation {
     condition     = var.credentials_revision >= 1 && floor(var.credentials_revision) == var.credentials_revision
-    error_message = "credentials_revision must be a whole number from 1."
+    error_message = "credentials_revision must be a whole number of at least 1."
   }
 }
 
 variable "existing_secret" {
-  description = "A Secret of the same namespace that holds the credentials already, and its keys. Instead of token and grafana_admin_password."
+  description = "An existing Secret in the same namespace with the credentials, and its keys. Replaces token and grafana_admin_password."
   type = object({
     name                       = string
     token_key                  = optional(string, "token")
@@ -153,7 +153,7 @@ variable "existing_secret" {
 
   validation {
     condition     = var.existing_secret == null ? true : can(regex("^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$", var.existing_secret.name))
-    error_message = "existing_secret.name must be the name of a Secret: lower-case letters, digits, hyphens and dots."
+    error_message = "existing_secret.name must be a valid Secret name: lowercase letters, digits, hyphens and dots."
   }
 
   validation {
@@ -165,18 +165,18 @@ variable "existing_secret" {
 }
 
 variable "username" {
-  description = "User name with which people open the page in a browser; the password is the token. Null: the token alone."
+  description = "User name for opening the page in a browser; the password is the token. Null allows only the token."
   type        = string
   default     = "em-metrics"
 
   validation {
     condition     = var.username == null ? true : can(regex("^[^:[:cntrl:]]+$", var.username))
-    error_message = "username must not be empty, and must have no colon and no control character: HTTP basic authentication cannot carry these."
+    error_message = "username must not be empty or contain a colon or control characters, which HTTP basic authentication does not allow."
   }
 }
 
 variable "public_metrics" {
-  description = "Whether everybody who reaches the service may read /metrics, which shows the names of projects and teams."
+  description = "Whether /metrics, which reveals the names of projects and teams, is readable without authentication."
   type        = bool
   default     = false
   nullable    = false
@@ -185,7 +185,7 @@ variable "public_metrics" {
 # The service.
 
 variable "teams" {
-  description = "Teams by name, with their projects and the names of their users. The service restarts when they change."
+  description = "Teams by name, with their projects and user names. The service restarts when they change."
   type = map(object({
     projects = optional(list(string), [])
     users    = optional(list(string), [])
@@ -197,12 +197,12 @@ variable "teams" {
     condition = alltrue(flatten([
       for name, team in var.teams : [for text in concat([name], team.projects, team.users) : length(text) > 0 && length(text) <= 256]
     ]))
-    error_message = "teams must have names, projects and users of 1 to 256 characters."
+    error_message = "teams must have names, projects and users with 1 to 256 characters."
   }
 }
 
 variable "deployment_environment" {
-  description = "Environment of requests that name none (DEPLOYMENT_ENVIRONMENT)."
+  description = "Environment of requests that do not name one (DEPLOYMENT_ENVIRONMENT)."
   type        = string
   default     = "production"
   nullable    = false
@@ -214,23 +214,23 @@ variable "deployment_environment" {
 }
 
 variable "otel_collector_url" {
-  description = "Where to push metrics by OTLP: http(s)://host:4318 or grpc(s)://host:4317 (OTEL_COLLECTOR_URL). Null: nowhere, or to the Alloy of this module."
+  description = "Collector to push metrics to over OTLP: http(s)://host:4318 or grpc(s)://host:4317 (OTEL_COLLECTOR_URL). If null, nothing is pushed, except to this module's Alloy."
   type        = string
   default     = null
 
   validation {
     condition     = var.otel_collector_url == null ? true : can(regex("^(https?|grpcs?)://[^/:@[:space:]]+(:[0-9]{1,5})?(/[^[:space:]]*)?$", var.otel_collector_url))
-    error_message = "otel_collector_url must be http(s)://host:port, with a path if need be, or grpc(s)://host:port, and without a user or password."
+    error_message = "otel_collector_url must be http(s)://host:port with an optional path, or grpc(s)://host:port, without a user name or password."
   }
 
   validation {
     condition     = var.otel_collector_url == null || !var.alloy.enabled
-    error_message = "Set either otel_collector_url or alloy.enabled: the service pushes to one place."
+    error_message = "otel_collector_url and alloy.enabled cannot be combined: the service pushes to only one collector."
   }
 }
 
 variable "series_hold" {
-  description = "How long scrapers see a new series at zero, such as 150s; at least twice the scrape interval, or 0 for not at all (EM_METRICS_SERIES_HOLD)."
+  description = "How long scrapers see a new series at zero, such as 150s: at least twice the scrape interval, or 0 to disable the hold (EM_METRICS_SERIES_HOLD)."
   type        = string
   default     = "150s"
   nullable    = false
@@ -242,31 +242,31 @@ variable "series_hold" {
 }
 
 variable "label_set_limit" {
-  description = "Distinct sets of project, environment and team that are told apart; events of further ones are counted together (EM_METRICS_LABEL_SET_LIMIT)."
+  description = "Maximum number of distinct combinations of project, environment and team; events beyond it are counted together (EM_METRICS_LABEL_SET_LIMIT)."
   type        = number
   default     = 2000
   nullable    = false
 
   validation {
     condition     = var.label_set_limit >= 1 && floor(var.label_set_limit) == var.label_set_limit
-    error_message = "label_set_limit must be a whole number from 1."
+    error_message = "label_set_limit must be a whole number of at least 1."
   }
 }
 
 variable "windows" {
-  description = "Windows of the exact dora_ gauges (EM_METRICS_WINDOWS). Empty: no such gauges, which leaves the headline figures of the dashboards empty."
+  description = "Time windows of the exact dora_ gauges (EM_METRICS_WINDOWS). An empty list disables these gauges, which leaves the key figures on the dashboards empty."
   type        = list(string)
   default     = ["7d", "30d", "90d"]
   nullable    = false
 
   validation {
     condition     = alltrue([for window in var.windows : can(regex("^[1-9][0-9]*[hdw]$", window))])
-    error_message = "windows must be lengths such as 12h, 7d or 4w."
+    error_message = "windows must be durations such as 12h, 7d or 4w."
   }
 }
 
 variable "shutdown_timeout_seconds" {
-  description = "How long stopping may take, in seconds (EM_METRICS_SHUTDOWN_TIMEOUT). The pod is given five seconds more."
+  description = "Time limit for a graceful shutdown, in seconds (EM_METRICS_SHUTDOWN_TIMEOUT). The pod gets five seconds more."
   type        = number
   default     = 10
   nullable    = false
@@ -278,7 +278,7 @@ variable "shutdown_timeout_seconds" {
 }
 
 variable "log_level" {
-  description = "debug, info, warn or error (LOG_LEVEL)."
+  description = "Log level: debug, info, warn or error (LOG_LEVEL)."
   type        = string
   default     = "info"
   nullable    = false
@@ -290,7 +290,7 @@ variable "log_level" {
 }
 
 variable "log_format" {
-  description = "json or text (LOG_FORMAT)."
+  description = "Log format: json or text (LOG_FORMAT)."
   type        = string
   default     = "json"
   nullable    = false
@@ -302,14 +302,14 @@ variable "log_format" {
 }
 
 variable "env" {
-  description = "More environment variables that are no secrets, such as OTEL_METRIC_EXPORT_INTERVAL."
+  description = "Additional environment variables that are not secret, such as OTEL_METRIC_EXPORT_INTERVAL."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = alltrue([for name, value in var.env : can(regex("^[A-Za-z_][A-Za-z0-9_]*$", name)) && value != ""])
-    error_message = "env must have names of letters, digits and underscores, and values that are not empty."
+    error_message = "env must have names of letters, digits and underscores, and non-empty values."
   }
 
   validation {
@@ -318,19 +318,19 @@ variable "env" {
         "HOST", "PORT", "SQLITE_DB", "CONFIG", "DEPLOYMENT_ENVIRONMENT", "OTEL_COLLECTOR_URL", "OTEL_EXPORTER_OTLP_HEADERS", "LOG_LEVEL", "LOG_FORMAT",
       ], name)
     ])
-    error_message = "env must not have what the module sets by variables of its own (EM_METRICS_…, HOST, PORT, SQLITE_DB, CONFIG, DEPLOYMENT_ENVIRONMENT, OTEL_COLLECTOR_URL, LOG_LEVEL, LOG_FORMAT), nor OTEL_EXPORTER_OTLP_HEADERS, which holds a credential: see env_from_secrets."
+    error_message = "env must not contain variables that the module sets itself (EM_METRICS_…, HOST, PORT, SQLITE_DB, CONFIG, DEPLOYMENT_ENVIRONMENT, OTEL_COLLECTOR_URL, LOG_LEVEL, LOG_FORMAT), or OTEL_EXPORTER_OTLP_HEADERS, which contains a credential: use env_from_secrets for it."
   }
 }
 
 variable "env_from_secrets" {
-  description = "Names of Secrets whose keys become environment variables, for OTEL_EXPORTER_OTLP_HEADERS."
+  description = "Names of the Secrets whose keys become environment variables, for OTEL_EXPORTER_OTLP_HEADERS."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "storage" {
-  description = "The volume of the database: its size, which may grow later where the class allows it, and its class, which counts when it is made; or an existing claim of the same namespace, which destroying the module leaves."
+  description = "The volume of the database: its size, which can be increased later if the storage class allows it, and its storage class, which cannot be changed later; or an existing claim in the same namespace, which is kept when the module is destroyed."
   type = object({
     size           = optional(string, "1Gi")
     class_name     = optional(string)
@@ -346,14 +346,14 @@ variable "storage" {
 
   validation {
     condition     = var.storage.existing_claim == null || var.storage.class_name == null
-    error_message = "storage.existing_claim has a class already: leave storage.class_name out."
+    error_message = "storage.class_name cannot be combined with storage.existing_claim, which already has a class."
   }
 }
 
 # The pod.
 
 variable "resources" {
-  description = "Computing resources of em-metrics. It needs 24 MiB when idle and 34 MiB with a million events; the rest is for scrapes of many series."
+  description = "CPU and memory of em-metrics. It uses 24 MiB when idle and 34 MiB with a million events; the rest is for scrapes with many series."
   type = object({
     requests = optional(map(string), { cpu = "50m", memory = "64Mi" })
     limits   = optional(map(string), { memory = "256Mi" })
@@ -370,26 +370,26 @@ variable "resources" {
 
   validation {
     condition     = can(var.resources.requests.memory)
-    error_message = "resources.requests must have memory: a pod without is the first to go when a node runs short."
+    error_message = "resources.requests must include memory: a pod without a memory request is evicted first when a node runs out of memory."
   }
 }
 
 variable "pod_annotations" {
-  description = "More annotations for the pod of em-metrics."
+  description = "Additional annotations for the em-metrics pod."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "node_selector" {
-  description = "Labels of the nodes on which pods may run."
+  description = "Labels of the nodes on which the pods may run."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "tolerations" {
-  description = "Taints of nodes that pods tolerate."
+  description = "Node taints that the pods tolerate."
   type = list(object({
     key                = optional(string)
     operator           = optional(string, "Equal")
@@ -409,12 +409,12 @@ variable "tolerations" {
     condition = alltrue([
       for toleration in var.tolerations : toleration.effect == null ? true : contains(["NoSchedule", "PreferNoSchedule", "NoExecute"], toleration.effect)
     ])
-    error_message = "tolerations must have the effect NoSchedule, PreferNoSchedule or NoExecute, or none for all."
+    error_message = "tolerations must have the effect NoSchedule, PreferNoSchedule or NoExecute, or omit it to match all effects."
   }
 }
 
 variable "topology_spread_constraints" {
-  description = "How the pods of this installation spread over a topology, such as topology.kubernetes.io/zone."
+  description = "How the pods of this installation are spread across a topology, such as topology.kubernetes.io/zone."
   type = list(object({
     topology_key       = string
     max_skew           = optional(number, 1)
@@ -425,23 +425,23 @@ variable "topology_spread_constraints" {
 
   validation {
     condition     = alltrue([for constraint in var.topology_spread_constraints : contains(["DoNotSchedule", "ScheduleAnyway"], constraint.when_unsatisfiable)])
-    error_message = "topology_spread_constraints must have DoNotSchedule or ScheduleAnyway for when_unsatisfiable."
+    error_message = "topology_spread_constraints must have a when_unsatisfiable of DoNotSchedule or ScheduleAnyway."
   }
 
   validation {
     condition     = alltrue([for constraint in var.topology_spread_constraints : constraint.max_skew >= 1])
-    error_message = "topology_spread_constraints must have a max_skew from 1."
+    error_message = "topology_spread_constraints must have a max_skew of at least 1."
   }
 }
 
 variable "priority_class_name" {
-  description = "Priority class of the pods. Null: that of the cluster."
+  description = "Priority class of the pods. Null uses the cluster's default."
   type        = string
   default     = null
 }
 
 variable "pod_disruption_budget" {
-  description = "How many pods a drain of nodes may take away: 1 lets drains go on and CI repeat its calls meanwhile, 0 makes a drain wait for a person."
+  description = "How many pods a node drain may evict: with 1, drains proceed while CI retries its calls; with 0, a drain waits for manual intervention."
   type = object({
     enabled         = optional(bool, true)
     max_unavailable = optional(number, 1)
@@ -455,7 +455,7 @@ variable "pod_disruption_budget" {
   }
 }
 
-# The ways in.
+# Access.
 
 variable "service_port" {
   description = "Port of the Service."
@@ -470,14 +470,14 @@ variable "service_port" {
 }
 
 variable "service_annotations" {
-  description = "More annotations for the Service."
+  description = "Additional annotations for the Service."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "ingress" {
-  description = "How em-metrics is reached from outside the cluster. Null: it is not. Without tls_secret_name say allow_http = true, if something in front does TLS."
+  description = "Ingress for access from outside the cluster. Null disables it. Without tls_secret_name, set allow_http = true if TLS is terminated in front of the ingress."
   type = object({
     host            = string
     class_name      = optional(string)
@@ -494,12 +494,12 @@ variable "ingress" {
 
   validation {
     condition     = var.ingress == null ? true : var.ingress.tls_secret_name != null || var.ingress.allow_http
-    error_message = "ingress needs tls_secret_name, or the token goes over the network in the clear. Say allow_http = true if something in front of the ingress does TLS."
+    error_message = "ingress requires tls_secret_name, because the token would otherwise be sent in clear text. Set allow_http = true if TLS is terminated in front of the ingress."
   }
 }
 
 variable "network_policy" {
-  description = "Who may reach em-metrics and Grafana: everybody (they ask for a credential), or with allow_from only these peers. Prometheus and Alloy are reached by the pods of this installation only. What leaves is limited to name resolution and the next hop."
+  description = "Who can connect to em-metrics and Grafana: any client (both require authentication), or with allow_from only these peers. Prometheus and Alloy accept only the pods of this installation. Egress is limited to DNS and the next hop."
   type = object({
     enabled = optional(bool, true)
     allow_from = optional(list(object({
@@ -515,26 +515,26 @@ variable "network_policy" {
     condition = alltrue([
       for peer in coalesce(var.network_policy.allow_from, []) : peer.cidr == null ? peer.namespace_labels != null || peer.pod_labels != null : can(cidrhost(peer.cidr, 0)) && peer.namespace_labels == null && peer.pod_labels == null
     ])
-    error_message = "network_policy.allow_from must have peers with namespace_labels or pod_labels or both, or with a cidr such as 10.0.0.0/8 alone."
+    error_message = "Each peer in network_policy.allow_from must have namespace_labels, pod_labels or both, or only a cidr such as 10.0.0.0/8."
   }
 }
 
 variable "scrape_annotations" {
-  description = "Whether the Service is annotated for a Prometheus that finds its targets by prometheus.io/scrape. With the Prometheus Operator use the output service_monitor instead."
+  description = "Whether to annotate the Service for a Prometheus that discovers targets by prometheus.io/scrape. With the Prometheus Operator, use the output service_monitor instead."
   type        = bool
   default     = false
   nullable    = false
 
   validation {
     condition     = !var.scrape_annotations || var.public_metrics
-    error_message = "scrape_annotations needs public_metrics = true: such a Prometheus brings no credential. Use the output service_monitor, or a scrape configuration with the token."
+    error_message = "scrape_annotations requires public_metrics = true, because a Prometheus that uses them sends no credential. Alternatively, use the output service_monitor or a scrape configuration with the token."
   }
 }
 
-# The rest of the stack, for a cluster that has none.
+# The optional monitoring stack, for a cluster that has none.
 
 variable "prometheus" {
-  description = "A Prometheus with the recording rules and alerts of em-metrics."
+  description = "A Prometheus with the em-metrics recording rules and alerts."
   type = object({
     enabled            = optional(bool, false)
     image              = optional(string, "docker.io/prom/prometheus:v3.16.0")
@@ -551,7 +551,7 @@ variable "prometheus" {
 
   validation {
     condition     = can(regex("^[1-9][0-9]*[dwy]$", var.prometheus.retention))
-    error_message = "prometheus.retention must be a length such as 400d: dashboards compare 90 days with the 90 before."
+    error_message = "prometheus.retention must be a duration such as 400d. The dashboards compare 90 days with the previous 90."
   }
 
   validation {
@@ -566,7 +566,7 @@ variable "prometheus" {
 }
 
 variable "alloy" {
-  description = "A Grafana Alloy to which em-metrics pushes, instead of being scraped, and which writes to the Prometheus of this module or to remote_write_url."
+  description = "A Grafana Alloy that em-metrics pushes to instead of being scraped, and that writes to this module's Prometheus or to remote_write_url."
   type = object({
     enabled            = optional(bool, false)
     image              = optional(string, "docker.io/grafana/alloy:v1.18.1")
@@ -583,12 +583,12 @@ variable "alloy" {
 
   validation {
     condition     = !var.alloy.enabled || var.alloy.remote_write_url != null || var.prometheus.enabled
-    error_message = "alloy needs somewhere to write: set prometheus.enabled or alloy.remote_write_url."
+    error_message = "alloy requires a destination: set prometheus.enabled or alloy.remote_write_url."
   }
 
   validation {
     condition     = var.alloy.remote_write_url == null ? true : can(regex("^https?://[^/:@[:space:]]+(:[0-9]{1,5})?(/[^[:space:]]*)?$", var.alloy.remote_write_url))
-    error_message = "alloy.remote_write_url must be http(s)://host:port/path, without a user or password."
+    error_message = "alloy.remote_write_url must be http(s)://host:port/path, without a user name or password."
   }
 
   validation {
@@ -603,7 +603,7 @@ variable "alloy" {
 }
 
 variable "grafana" {
-  description = "A Grafana with the dashboards of em-metrics, on the Prometheus of this module or on prometheus_url. Its ingress is as that of em-metrics."
+  description = "A Grafana with the em-metrics dashboards that queries this module's Prometheus or prometheus_url. Its ingress has the same settings as the ingress of em-metrics."
   type = object({
     enabled            = optional(bool, false)
     image              = optional(string, "docker.io/grafana/grafana:13.2.3")
@@ -627,12 +627,12 @@ variable "grafana" {
 
   validation {
     condition     = !var.grafana.enabled || var.grafana.prometheus_url != null || var.prometheus.enabled
-    error_message = "grafana needs somewhere to read: set prometheus.enabled or grafana.prometheus_url."
+    error_message = "grafana requires a data source: set prometheus.enabled or grafana.prometheus_url."
   }
 
   validation {
     condition     = var.grafana.prometheus_url == null ? true : can(regex("^https?://[^/:@[:space:]]+(:[0-9]{1,5})?(/[^[:space:]]*)?$", var.grafana.prometheus_url))
-    error_message = "grafana.prometheus_url must be http(s)://host:port, with a path if need be, without a user or password."
+    error_message = "grafana.prometheus_url must be http(s)://host:port with an optional path, without a user name or password."
   }
 
   validation {
@@ -647,17 +647,17 @@ variable "grafana" {
 
   validation {
     condition     = var.grafana.ingress == null ? true : var.grafana.enabled && can(regex("^([a-z0-9]([-a-z0-9]*[a-z0-9])?\\.)+[a-z0-9]([-a-z0-9]*[a-z0-9])?$", var.grafana.ingress.host))
-    error_message = "grafana.ingress needs grafana.enabled and a host name such as grafana.example.com."
+    error_message = "grafana.ingress requires grafana.enabled and a host name such as grafana.example.com."
   }
 
   validation {
     condition     = var.grafana.ingress == null ? true : var.grafana.ingress.tls_secret_name != null || var.grafana.ingress.allow_http
-    error_message = "grafana.ingress needs tls_secret_name, or passwords go over the network in the clear. Say allow_http = true if something in front of the ingress does TLS."
+    error_message = "grafana.ingress requires tls_secret_name, because passwords would otherwise be sent in clear text. Set allow_http = true if TLS is terminated in front of the ingress."
   }
 }
 
 variable "grafana_admin_password" {
-  description = "Password of Grafana's user admin at its first start. Not kept in the state, as the token."
+  description = "Password of Grafana's admin user, used on its first start. Like the token, it is not stored in the state."
   type        = string
   default     = null
   sensitive   = true
@@ -665,17 +665,17 @@ variable "grafana_admin_password" {
 
   validation {
     condition     = var.grafana_admin_password == null ? true : can(regex("^[!-~]{12,}$", var.grafana_admin_password))
-    error_message = "grafana_admin_password must have at least 12 characters, printable ASCII without spaces."
+    error_message = "grafana_admin_password must have at least 12 characters of printable ASCII without spaces."
   }
 
   validation {
     condition     = (var.grafana_admin_password != null) == (var.grafana.enabled && var.existing_secret == null)
-    error_message = "grafana_admin_password must be set with grafana.enabled, and only then; with existing_secret it comes from there."
+    error_message = "grafana_admin_password must be set if grafana.enabled is true and existing_secret is null, and only then."
   }
 }
 
 variable "dashboards" {
-  description = "ConfigMaps of the dashboards, with the labels and annotations by which the sidecar of an existing Grafana finds them."
+  description = "ConfigMaps with the dashboards, and the labels and annotations by which the sidecar of an existing Grafana finds them."
   type = object({
     enabled     = optional(bool, false)
     labels      = optional(map(string), { grafana_dashboard = "1" })

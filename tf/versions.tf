@@ -1,5 +1,5 @@
 terraform {
-  # Write-only arguments, which keep the credentials out of the state, came with 1.11.
+  # 1.11 introduced write-only arguments, which keep credentials out of the state.
   required_version = ">= 1.11"
 
   required_providers {

@@ -122,7 +122,7 @@ func (m *legacyMigration) post(ctx context.Context, request legacyRequest) (crea
 	incident, ok := request.body.(handlers.IncidentRequest)
 	generated := ok && strings.HasPrefix(request.row.id, "incident_"+request.row.project+"_")
 	var refusal *refusal
-	if !generated || !errors.As(err, &refusal) || !strings.Contains(refusal.reason, "; started_at is recorded as") {
+	if !generated || !errors.As(err, &refusal) || !strings.Contains(refusal.reason, "; started_at is already recorded as") {
 		return created, err
 	}
 	id := "legacy_" + request.row.id

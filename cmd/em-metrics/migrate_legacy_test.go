@@ -239,7 +239,7 @@ func TestMigrateLegacyIntoAServiceInUse(t *testing.T) {
 			t.Errorf("exit code %d, want 1: %s", code, stdout)
 		}
 		for _, want := range []string{
-			"deployment 1 of project shop: refused: ", "deployed_at is recorded as 2024-01-31T12:10:01.000Z",
+			"deployment 1 of project shop: refused: ", "deployed_at is already recorded as 2024-01-31T12:10:01.000Z",
 			"incident incident_shop_1 of project shop: repaired: another incident has its id",
 			"(legacy_incident_shop_1)", "1 of 19 were refused; the others are stored",
 		} {

@@ -17,9 +17,9 @@ const MaxName = 256
 func CheckName(value string) error {
 	switch {
 	case strings.TrimSpace(value) == "":
-		return errors.New("is empty: send its value, or check that the variable it comes from is set")
+		return errors.New("must not be empty")
 	case len(value) > MaxName:
-		return fmt.Errorf("has %d bytes: at most %d are allowed", len(value), MaxName)
+		return fmt.Errorf("is %d bytes long; at most %d are allowed", len(value), MaxName)
 	case !utf8.ValidString(value):
 		return errors.New("is not valid UTF-8")
 	case strings.ContainsFunc(value, unicode.IsControl):

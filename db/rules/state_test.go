@@ -99,8 +99,8 @@ func TestNamesAreChecked(t *testing.T) {
 	for _, test := range []struct {
 		bad, want string
 	}{
-		{" ", "is empty: send its value, or check that the variable it comes from is set"},
-		{strings.Repeat("x", 257), "has 257 bytes: at most 256 are allowed"},
+		{" ", "must not be empty"},
+		{strings.Repeat("x", 257), "is 257 bytes long; at most 256 are allowed"},
 		{"a\x00b", "must not contain control characters"},
 		{"a\nb", "must not contain control characters"},
 		{"\xff", "is not valid UTF-8"},

@@ -1,6 +1,6 @@
-// What a dashboard of ours may look like: Grafana's own types, put together
-// strictly. Grafana's type of a panel leaves options open; here each type of
-// panel has the options of its own, so that a misspelt one is found.
+// The type of our dashboards: a strict combination of Grafana's own types.
+// Grafana's panel type leaves the options open; here every panel type has its own
+// options, so that misspelt ones are found.
 import type * as dashboard from "grafana/dashboard";
 import type * as barchart from "grafana/panel/barchart";
 import type * as bargauge from "grafana/panel/bargauge";
@@ -12,7 +12,7 @@ import type * as text from "grafana/panel/text";
 import type * as timeseries from "grafana/panel/timeseries";
 import type { PrometheusDataQuery } from "grafana/prometheus";
 
-// Grafana fills in what an option leaves out.
+// All options are optional, because Grafana has defaults for them.
 type Deep<T> = T extends (infer E)[] ? Deep<E>[] : T extends object ? { [K in keyof T]?: Deep<T[K]> } : T;
 
 interface PrometheusTarget extends Omit<PrometheusDataQuery, "datasource" | "hide" | "key" | "queryType"> {
@@ -45,27 +45,27 @@ interface Data<Type, Options, Custom> extends Common {
   };
 }
 
-interface Nothing {}
+interface NoCustom {}
 
 interface TextPanel extends Common {
   type: "text";
   options: Deep<text.Options>;
 }
 
-// By the type of the panel, as check.mjs asks for them.
+// Keyed by panel type, as check.mjs expects.
 export interface Panels {
   barchart: Data<"barchart", barchart.Options, barchart.FieldConfig>;
-  bargauge: Data<"bargauge", bargauge.Options, Nothing>;
+  bargauge: Data<"bargauge", bargauge.Options, NoCustom>;
   heatmap: Data<"heatmap", heatmap.Options, heatmap.FieldConfig>;
   row: Omit<dashboard.RowPanel, "panels"> & { panels: never[] };
-  stat: Data<"stat", stat.Options, Nothing>;
+  stat: Data<"stat", stat.Options, NoCustom>;
   "state-timeline": Data<"state-timeline", statetimeline.Options, statetimeline.FieldConfig>;
   table: Data<"table", table.Options, TableCustom>;
   text: TextPanel;
   timeseries: Data<"timeseries", timeseries.Options, timeseries.FieldConfig>;
 }
 
-// Of the columns of a table.
+// Options for table columns.
 interface TableCustom {
   align: string;
   cellOptions: { type: string; mode?: string };
@@ -81,7 +81,7 @@ interface PrometheusAnnotation {
   hide: boolean;
   iconColor: string;
   filter?: dashboard.AnnotationPanelFilter;
-  // Grafana 10 reads these two, later versions the target.
+  // Grafana 10 reads these two; later versions read target.
   expr: string;
   step: string;
   titleFormat: string;

@@ -1,6 +1,6 @@
-// Prints every expression of ../dashboards/*.json, of panels, annotations and
-// variables, as recording rules, for promtool to parse. Variables are filled in
-// as Grafana does: once with everything chosen, once with two of each.
+// Prints every expression in ../dashboards/*.json (panels, annotations and
+// variables) as recording rules, so that promtool can parse them. Variables are
+// interpolated as Grafana does it: once with All and once with two values each.
 //
 //   node expressions.mjs > rules.json && promtool check rules rules.json
 import { readdirSync, readFileSync } from "node:fs";
@@ -9,36 +9,37 @@ import { fileURLToPath } from "node:url";
 
 const folder = process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), "..", "dashboards");
 
-// What Grafana itself fills in.
+// Grafana's built-in variables.
 const builtIn = { __interval: "1h", __interval_ms: "3600000", __rate_interval: "5m", __range: "30d", __range_s: "2592000" };
 
-// A choice of several is an alternation, with what is special in a regular
-// expression escaped, and again for the string.
-const several = (values) => "(" + values.map((v) => v.replace(/[.*+?^${}()|[\]\\]/g, "\\\\$&")).join("|") + ")";
-const named = { environment: "production", window: "30d", bands: "2023", scope: "project" };
+// Several values become an alternation, escaped once for the regular expression and
+// once for the string.
+const alternation = (values) => "(" + values.map((v) => v.replace(/[.*+?^${}()|[\]\\]/g, "\\\\$&")).join("|") + ")";
+const singleValues = { environment: "production", window: "30d", bands: "2023", scope: "project" };
 
-function value(variable, everything) {
-  if (!variable.multi) return { value: named[variable.name] ?? "shop", text: named[variable.name] ?? "shop" };
-  if (everything) return { value: variable.allValue ?? several(["shop", "web.api"]), text: "All" };
-  return { value: several(["shop", "web.api"]), text: "shop + web.api" };
+function value(variable, all) {
+  if (!variable.multi) return { value: singleValues[variable.name] ?? "shop", text: singleValues[variable.name] ?? "shop" };
+  if (all) return { value: variable.allValue ?? alternation(["shop", "web.api"]), text: "All" };
+  return { value: alternation(["shop", "web.api"]), text: "shop + web.api" };
 }
 
-function fill(expression, dashboard, everything) {
+function interpolate(expression, dashboard, all) {
   return expression.replace(/\$(?:\{(\w+)(?::(\w+))?\}|(\w+))/g, (whole, braced, format, bare) => {
     const name = braced ?? bare;
     if (name in builtIn) return builtIn[name];
     const variable = dashboard.templating.list.find((v) => v.name === name);
-    if (!variable) throw new Error(`${dashboard.title}: ${whole} is not a variable: ${expression}`);
-    const chosen = value(variable, everything);
-    return format === "text" ? chosen.text : chosen.value;
+    if (!variable) throw new Error(`${dashboard.title}: ${whole} is not a variable, in: ${expression}`);
+    const selected = value(variable, all);
+    return format === "text" ? selected.text : selected.value;
   });
 }
 
-// What a variable asks for: an expression, or the values of a label of one.
-function ofVariable(query) {
+// The expression in a variable's query, which may be inside query_result or
+// label_values.
+function variableExpression(query) {
   const text = typeof query === "string" ? query : query.query;
   const match = /^(?:query_result\((.+)\)|label_values\((.+),\s*\w+\))$/s.exec(text);
-  if (!match) throw new Error(`not a query of a variable that is known: ${text}`);
+  if (!match) throw new Error(`unsupported variable query: ${text}`);
   return match[1] ?? match[2];
 }
 
@@ -51,22 +52,22 @@ function* expressions(dashboard) {
     if (annotation.target?.expr) yield [`annotation ${annotation.name} (target)`, annotation.target.expr];
   }
   for (const variable of dashboard.templating.list) {
-    if (variable.type === "query") yield [`variable ${variable.name}`, ofVariable(variable.query)];
+    if (variable.type === "query") yield [`variable ${variable.name}`, variableExpression(variable.query)];
   }
 }
 
 const groups = [];
-let number = 0; // promtool wants no two rules alike
+let number = 0; // promtool rejects duplicate rules
 for (const file of readdirSync(folder).filter((f) => f.endsWith(".json")).sort()) {
   const dashboard = JSON.parse(readFileSync(join(folder, file), "utf8"));
-  for (const everything of [true, false]) {
+  for (const all of [true, false]) {
     const rules = [...expressions(dashboard)].map(([where, expression]) => ({
       record: `dashboard:expression:${number++}`,
-      expr: fill(expression, dashboard, everything),
+      expr: interpolate(expression, dashboard, all),
       labels: { where },
     }));
-    if (rules.length === 0) throw new Error(`${file} has no expression`);
-    groups.push({ name: `${file}, ${everything ? "all" : "two of each"}`, rules });
+    if (rules.length === 0) throw new Error(`${file} has no expressions`);
+    groups.push({ name: `${file}, ${all ? "all" : "two of each"}`, rules });
   }
 }
 console.log(JSON.stringify({ groups }, null, 1));

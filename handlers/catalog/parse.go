@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"unicode"
 
+	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/handlers/strictjson"
 )
-
-const maxName = 256 // bytes
 
 func parse(text []byte) (*file, error) {
 	var raw struct {
@@ -137,13 +134,8 @@ func (f *file) add(name string, t team, path string) error {
 
 // checkName checks the name of a team, project or user at a path.
 func checkName(path, name string) error {
-	switch {
-	case strings.TrimSpace(name) == "":
-		return fmt.Errorf("%s must not be empty", path)
-	case len(name) > maxName:
-		return fmt.Errorf("%s is %d bytes long; at most %d are allowed", path, len(name), maxName)
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Errorf("%s must not contain control characters", path)
+	if err := db.CheckName(name); err != nil {
+		return fmt.Errorf("%s %w", path, err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-# Every optional part off, as by default, and on.
+# Every optional part disabled, as by default, and enabled.
 
 mock_provider "kubernetes" {}
 
@@ -17,17 +17,17 @@ run "defaults" {
 
   assert {
     condition     = kubernetes_stateful_set_v1.em_metrics.spec[0].replicas == "1" && kubernetes_stateful_set_v1.em_metrics.wait_for_rollout
-    error_message = "It is not one replica that apply waits for."
+    error_message = "There is not exactly one replica that apply waits for."
   }
 
   assert {
     condition     = kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].container[0].image == "ghcr.io/em-metrics/em-metrics:1.0.0"
-    error_message = "The image is another."
+    error_message = "The image is wrong."
   }
 
   assert {
     condition     = kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].termination_grace_period_seconds == 15
-    error_message = "The pod is not given five seconds more than the service takes."
+    error_message = "The grace period is not five seconds longer than the shutdown timeout."
   }
 
   assert {
@@ -46,7 +46,7 @@ run "defaults" {
 
   assert {
     condition     = keys(kubernetes_network_policy_v1.network_policy) == ["em-metrics"]
-    error_message = "There is not just the NetworkPolicy of em-metrics."
+    error_message = "There is not exactly one NetworkPolicy, that of em-metrics."
   }
 
   assert {
@@ -55,7 +55,7 @@ run "defaults" {
       length(kubernetes_network_policy_v1.network_policy["em-metrics"].spec[0].egress) == 0 &&
       kubernetes_network_policy_v1.network_policy["em-metrics"].spec[0].policy_types == tolist(["Ingress", "Egress"])
     )
-    error_message = "The NetworkPolicy does not let everybody in and nothing out."
+    error_message = "The NetworkPolicy does not allow all ingress and no egress."
   }
 
   assert {
@@ -69,7 +69,7 @@ run "defaults" {
       length(kubernetes_config_map_v1.grafana) == 0,
       length(kubernetes_config_map_v1.dashboard) == 0,
     ])
-    error_message = "A part that nobody asked for is there."
+    error_message = "A part that is disabled by default was created."
   }
 
   assert {
@@ -87,12 +87,12 @@ run "defaults" {
       LOG_LEVEL                           = "info"
       LOG_FORMAT                          = "json"
     }
-    error_message = "The environment of the service is another."
+    error_message = "The environment variables of the service are wrong."
   }
 
   assert {
     condition     = output.url == "http://em-metrics.em-metrics.svc:3000" && output.grafana_port_forward == null && output.prometheus_url == null
-    error_message = "The outputs are others."
+    error_message = "The outputs are wrong."
   }
 }
 
@@ -106,12 +106,12 @@ run "existing_namespace" {
 
   assert {
     condition     = length(kubernetes_namespace_v1.em_metrics) == 0
-    error_message = "A namespace is made."
+    error_message = "A namespace was created."
   }
 
   assert {
     condition     = kubernetes_stateful_set_v1.em_metrics.metadata[0].namespace == "delivery" && output.url == "http://em-metrics.delivery.svc:3000"
-    error_message = "The namespace is another."
+    error_message = "The namespace is wrong."
   }
 }
 
@@ -124,7 +124,7 @@ run "stopped" {
 
   assert {
     condition     = kubernetes_stateful_set_v1.em_metrics.spec[0].replicas == "0"
-    error_message = "It is not stopped."
+    error_message = "The service is not stopped."
   }
 }
 
@@ -143,7 +143,7 @@ run "digest" {
 
   assert {
     condition     = kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].container[0].image == "registry.example.com/em-metrics@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-    error_message = "The image is not named by its digest."
+    error_message = "The image is not referenced by its digest."
   }
 
   assert {
@@ -151,7 +151,7 @@ run "digest" {
       kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].image_pull_secrets[0].name == "registry" &&
       kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].container[0].image_pull_policy == "Always"
     )
-    error_message = "The image is not pulled as asked."
+    error_message = "The pull policy or the pull secrets are wrong."
   }
 }
 
@@ -165,7 +165,7 @@ run "existing_secret" {
 
   assert {
     condition     = length(kubernetes_secret_v1.credentials) == 0
-    error_message = "A Secret is made."
+    error_message = "A Secret was created."
   }
 
   assert {
@@ -178,7 +178,7 @@ run "existing_secret" {
 
   assert {
     condition     = output.service_monitor.spec.endpoints[0].authorization.credentials == { name = "credentials", key = "em-metrics.token" }
-    error_message = "The ServiceMonitor takes another token."
+    error_message = "The ServiceMonitor uses the wrong token."
   }
 }
 
@@ -191,7 +191,7 @@ run "new_token" {
 
   assert {
     condition     = kubernetes_secret_v1.credentials[0].data_wo_revision == 4
-    error_message = "The Secret is not written again."
+    error_message = "The Secret is not rewritten."
   }
 
   assert {
@@ -211,7 +211,7 @@ run "token_alone" {
     condition = length([
       for env in kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].container[0].env : env if startswith(env.name, "EM_METRICS_BASIC_AUTH_")
     ]) == 0
-    error_message = "A user name is still taken."
+    error_message = "A user name is still accepted."
   }
 }
 
@@ -241,7 +241,7 @@ run "public_metrics_with_scrape_annotations" {
 
   assert {
     condition     = !can(output.service_monitor.spec.endpoints[0].authorization)
-    error_message = "The ServiceMonitor brings a token that nobody asks for."
+    error_message = "The ServiceMonitor sends a token that is not needed."
   }
 }
 
@@ -254,7 +254,7 @@ run "teams" {
 
   assert {
     condition     = kubernetes_config_map_v1.teams[0].data["teams.json"] == "{\"teams\":{\"backend\":{\"projects\":[\"shop\"],\"users\":[\"bob\"]}}}"
-    error_message = "The teams file is another."
+    error_message = "The teams file is wrong."
   }
 
   assert {
@@ -280,7 +280,7 @@ run "other_teams" {
       kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].metadata[0].annotations["checksum/teams"] ==
       sha256(kubernetes_config_map_v1.teams[0].data["teams.json"])
     )
-    error_message = "A change of the teams does not restart the pod."
+    error_message = "A change to the teams does not restart the pod."
   }
 }
 
@@ -320,12 +320,12 @@ run "settings" {
 
   assert {
     condition     = kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].container[0].env_from[0].secret_ref[0].name == "otlp-headers"
-    error_message = "The Secret does not become variables."
+    error_message = "The Secret does not become environment variables."
   }
 
   assert {
     condition     = kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].termination_grace_period_seconds == 25
-    error_message = "The termination grace is not in step with the shutdown."
+    error_message = "The grace period does not match the shutdown timeout."
   }
 
   assert {
@@ -356,7 +356,7 @@ run "storage" {
       kubernetes_persistent_volume_claim_v1.data["em-metrics"].spec[0].resources[0].requests.storage == "20Gi" &&
       kubernetes_persistent_volume_claim_v1.data["em-metrics"].spec[0].storage_class_name == "fast"
     )
-    error_message = "The claim is another."
+    error_message = "The claim is wrong."
   }
 }
 
@@ -376,7 +376,7 @@ run "existing_claim" {
 
   assert {
     condition     = output.claim_name == "events"
-    error_message = "The output names another claim."
+    error_message = "The output has the wrong claim."
   }
 }
 
@@ -426,12 +426,12 @@ run "ingress_with_tls" {
       kubernetes_ingress_v1.ingress["em-metrics"].spec[0].ingress_class_name == "nginx" &&
       kubernetes_ingress_v1.ingress["em-metrics"].metadata[0].annotations["cert-manager.io/cluster-issuer"] == "letsencrypt"
     )
-    error_message = "The ingress is another."
+    error_message = "The ingress is wrong."
   }
 
   assert {
     condition     = output.url == "https://em-metrics.example.com"
-    error_message = "The output names another address."
+    error_message = "The output has the wrong URL."
   }
 }
 
@@ -444,7 +444,7 @@ run "ingress_behind_tls" {
 
   assert {
     condition     = length(kubernetes_ingress_v1.ingress["em-metrics"].spec[0].tls) == 0
-    error_message = "The ingress does TLS."
+    error_message = "The ingress terminates TLS."
   }
 }
 
@@ -461,7 +461,7 @@ run "no_network_policy" {
   }
 }
 
-run "some_may_enter" {
+run "allow_some_peers" {
   command = plan
 
   variables {
@@ -480,11 +480,11 @@ run "some_may_enter" {
       kubernetes_network_policy_v1.network_policy["em-metrics"].spec[0].ingress[0].from[1].ip_block[0].cidr == "10.0.0.0/8" &&
       length(kubernetes_network_policy_v1.network_policy["em-metrics"].spec[0].ingress[0].from) == 2
     )
-    error_message = "Others may enter."
+    error_message = "Other peers are allowed."
   }
 }
 
-run "nobody_may_enter" {
+run "allow_no_peers" {
   command = plan
 
   variables {
@@ -493,7 +493,7 @@ run "nobody_may_enter" {
 
   assert {
     condition     = length(kubernetes_network_policy_v1.network_policy["em-metrics"].spec[0].ingress) == 0
-    error_message = "Somebody may enter."
+    error_message = "A peer is allowed."
   }
 }
 
@@ -506,11 +506,11 @@ run "push" {
 
   assert {
     condition     = contains([for env in kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].container[0].env : "${env.name}=${env.value}"], "OTEL_COLLECTOR_URL=grpcs://collector.example.com:4317")
-    error_message = "It does not push."
+    error_message = "The service does not push."
   }
 
   assert {
     condition     = length(kubernetes_network_policy_v1.network_policy["em-metrics"].spec[0].egress) == 2
-    error_message = "The push cannot leave."
+    error_message = "The NetworkPolicy blocks the push."
   }
 }

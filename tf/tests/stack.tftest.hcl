@@ -1,5 +1,5 @@
-# Prometheus, Alloy and Grafana, each off and on, from the files that
-# docker-compose.yml uses.
+# Prometheus, Alloy and Grafana, each disabled and enabled, with the configuration
+# files of docker-compose.yml.
 
 mock_provider "kubernetes" {}
 
@@ -22,7 +22,7 @@ run "prometheus" {
       keys(kubernetes_stateful_set_v1.stack) == ["prometheus"] && keys(kubernetes_service_v1.stack) == ["prometheus"] &&
       keys(kubernetes_persistent_volume_claim_v1.data) == ["em-metrics", "prometheus"]
     )
-    error_message = "There is not just Prometheus."
+    error_message = "The stack is not exactly Prometheus."
   }
 
   assert {
@@ -30,12 +30,12 @@ run "prometheus" {
       kubernetes_config_map_v1.prometheus["dora-prometheus"].data["prometheus.yml"] ==
       replace(file("../prometheus/prometheus.yml"), "em-metrics:3000", "dora:8080")
     )
-    error_message = "Prometheus does not scrape this Service with the configuration of the repository."
+    error_message = "Prometheus does not scrape this Service with the repository's configuration."
   }
 
   assert {
     condition     = yamldecode(kubernetes_config_map_v1.prometheus["dora-prometheus"].data["prometheus.yml"]).scrape_configs[0].static_configs[0].targets == ["dora:8080"]
-    error_message = "Prometheus scrapes another address."
+    error_message = "Prometheus scrapes the wrong address."
   }
 
   assert {
@@ -45,7 +45,7 @@ run "prometheus" {
 
   assert {
     condition     = length(kubernetes_config_map_v1.prometheus["dora-prometheus-rules"].data) >= 5
-    error_message = "Files of rules are missing."
+    error_message = "Rule files are missing."
   }
 
   assert {
@@ -65,11 +65,11 @@ run "prometheus" {
 
   assert {
     condition     = output.prometheus_url == "http://dora-prometheus.em-metrics.svc:9090"
-    error_message = "The output names another address."
+    error_message = "The output has the wrong URL."
   }
 }
 
-run "prometheus_among_those_who_may_enter" {
+run "prometheus_among_the_allowed_peers" {
   command = plan
 
   variables {
@@ -79,7 +79,7 @@ run "prometheus_among_those_who_may_enter" {
 
   assert {
     condition     = kubernetes_network_policy_v1.network_policy["em-metrics"].spec[0].ingress[0].from[0].pod_selector[0].match_labels["app.kubernetes.io/component"] == "prometheus"
-    error_message = "Prometheus may not enter."
+    error_message = "Prometheus is not allowed to connect."
   }
 }
 
@@ -94,7 +94,7 @@ run "alloy" {
 
   assert {
     condition     = keys(kubernetes_stateful_set_v1.stack) == ["alloy", "prometheus"]
-    error_message = "There is not just Prometheus and Alloy."
+    error_message = "The stack is not exactly Prometheus and Alloy."
   }
 
   assert {
@@ -104,7 +104,7 @@ run "alloy" {
 
   assert {
     condition     = contains([for port in kubernetes_service_v1.stack["alloy"].spec[0].port : port.port], 4318)
-    error_message = "Alloy does not listen there."
+    error_message = "Alloy does not listen on the port that em-metrics pushes to."
   }
 
   assert {
@@ -119,7 +119,7 @@ run "alloy" {
 
   assert {
     condition     = kubernetes_config_map_v1.prometheus["em-metrics-prometheus"].data["prometheus.yml"] == file("../prometheus/prometheus-otlp.yml")
-    error_message = "What is pushed is scraped too."
+    error_message = "em-metrics is both pushed and scraped."
   }
 
   assert {
@@ -128,11 +128,11 @@ run "alloy" {
       kubernetes_network_policy_v1.network_policy["em-metrics"].spec[0].egress[1].to[0].pod_selector[0].match_labels["app.kubernetes.io/component"] == "alloy" &&
       kubernetes_network_policy_v1.network_policy["em-metrics-alloy"].spec[0].ingress[0].from[0].pod_selector[0].match_labels["app.kubernetes.io/component"] == "em-metrics"
     )
-    error_message = "The push does not reach Alloy, or more than it may pass."
+    error_message = "The NetworkPolicy blocks the push to Alloy, or allows more than the push."
   }
 }
 
-run "alloy_to_a_prometheus_elsewhere" {
+run "alloy_to_an_external_prometheus" {
   command = plan
 
   variables {
@@ -141,17 +141,17 @@ run "alloy_to_a_prometheus_elsewhere" {
 
   assert {
     condition     = keys(kubernetes_stateful_set_v1.stack) == ["alloy"]
-    error_message = "There is not just Alloy."
+    error_message = "The stack is not exactly Alloy."
   }
 
   assert {
     condition     = contains([for env in kubernetes_stateful_set_v1.stack["alloy"].spec[0].template[0].spec[0].container[0].env : "${env.name}=${env.value}"], "PROMETHEUS_REMOTE_WRITE_URL=https://prometheus.example.com/api/v1/write")
-    error_message = "Alloy writes elsewhere."
+    error_message = "Alloy writes to the wrong URL."
   }
 
   assert {
     condition     = length(kubernetes_network_policy_v1.network_policy["em-metrics-alloy"].spec[0].egress[1].to) == 0
-    error_message = "Alloy cannot reach a Prometheus elsewhere."
+    error_message = "The NetworkPolicy blocks Alloy's remote write."
   }
 }
 
@@ -169,7 +169,7 @@ run "grafana" {
 
   assert {
     condition     = keys(kubernetes_stateful_set_v1.stack) == ["grafana", "prometheus"]
-    error_message = "There is not just Prometheus and Grafana."
+    error_message = "The stack is not exactly Prometheus and Grafana."
   }
 
   assert {
@@ -184,28 +184,28 @@ run "grafana" {
 
   assert {
     condition     = yamldecode(kubernetes_config_map_v1.grafana[0].data["prometheus.yml"]).datasources[0].url == "http://em-metrics-prometheus:9090"
-    error_message = "Grafana reads elsewhere."
+    error_message = "Grafana queries the wrong Prometheus."
   }
 
   assert {
     condition     = kubernetes_ingress_v1.ingress["em-metrics-grafana"].spec[0].rule[0].http[0].path[0].backend[0].service[0].name == kubernetes_service_v1.stack["grafana"].metadata[0].name
-    error_message = "The ingress does not lead to Grafana."
+    error_message = "The ingress does not route to Grafana."
   }
 
   assert {
     condition     = kubernetes_secret_v1.credentials[0].data_wo_revision == 3
-    error_message = "The password is not written to a Secret that was there before."
+    error_message = "The password is not written to a Secret that already exists."
   }
 
   assert {
     condition = contains([
       for volume in kubernetes_stateful_set_v1.stack["grafana"].spec[0].template[0].spec[0].volume : "${volume.secret[0].items[0].key}:${volume.secret[0].items[0].path}" if length(volume.secret) > 0
     ], "grafana-admin-password:grafana_admin_password")
-    error_message = "Grafana does not get its password, or gets the token too."
+    error_message = "Grafana does not get its password, or also gets the token."
   }
 }
 
-run "grafana_with_an_existing_secret_on_a_prometheus_elsewhere" {
+run "grafana_with_an_existing_secret_and_an_external_prometheus" {
   command = plan
 
   variables {
@@ -216,21 +216,21 @@ run "grafana_with_an_existing_secret_on_a_prometheus_elsewhere" {
 
   assert {
     condition     = keys(kubernetes_stateful_set_v1.stack) == ["grafana"] && length(kubernetes_secret_v1.credentials) == 0
-    error_message = "There is not just Grafana."
+    error_message = "The stack is not exactly Grafana."
   }
 
   assert {
     condition     = yamldecode(kubernetes_config_map_v1.grafana[0].data["prometheus.yml"]).datasources[0].url == "https://prometheus.example.com"
-    error_message = "Grafana reads elsewhere."
+    error_message = "Grafana queries the wrong Prometheus."
   }
 
   assert {
     condition     = output.grafana_port_forward == "kubectl --namespace em-metrics port-forward service/em-metrics-grafana 3001:3000"
-    error_message = "The output does not lead to Grafana."
+    error_message = "The output does not forward a port to Grafana."
   }
 }
 
-run "dashboards_for_a_grafana_that_is_there" {
+run "dashboards_for_an_existing_grafana" {
   command = plan
 
   variables {
@@ -246,15 +246,15 @@ run "dashboards_for_a_grafana_that_is_there" {
 
   assert {
     condition     = length(kubernetes_stateful_set_v1.stack) == 0
-    error_message = "There is a Grafana."
+    error_message = "A Grafana was created."
   }
 }
 
-run "rules_for_a_prometheus_that_is_there" {
+run "rules_for_an_existing_prometheus" {
   command = plan
 
   assert {
     condition     = length(output.prometheus_rule.spec.groups) >= 5 && tomap(output.service_monitor.spec.selector.matchLabels) == kubernetes_service_v1.em_metrics.spec[0].selector
-    error_message = "The objects for the Prometheus Operator are not complete."
+    error_message = "The objects for the Prometheus Operator are incomplete."
   }
 }

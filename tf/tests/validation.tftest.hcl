@@ -1,5 +1,5 @@
-# What each variable refuses. A case for every validation block: without the
-# block its case is accepted, and the run fails.
+# Invalid values of each variable. There is a case for every validation block:
+# without the block, the value is accepted and the run fails.
 
 mock_provider "kubernetes" {}
 
@@ -8,7 +8,7 @@ variables {
   token = "a-token-for-the-tests"
 }
 
-run "name_is_no_dns_label" {
+run "name_is_not_a_dns_label" {
   command = plan
   variables {
     name = "Em_Metrics"
@@ -24,7 +24,7 @@ run "name_is_too_long" {
   expect_failures = [var.name]
 }
 
-run "namespace_is_no_dns_label" {
+run "namespace_is_not_a_dns_label" {
   command = plan
   variables {
     namespace = "em.metrics"
@@ -32,7 +32,7 @@ run "namespace_is_no_dns_label" {
   expect_failures = [var.namespace]
 }
 
-run "labels_take_a_selector_away" {
+run "labels_override_a_selector" {
   command = plan
   variables {
     labels = { "app.kubernetes.io/instance" = "other" }
@@ -112,7 +112,7 @@ run "token_is_short" {
   expect_failures = [var.token]
 }
 
-run "token_has_a_line_end" {
+run "token_has_a_newline" {
   command = plan
   variables {
     token = "a-token-for-the-tests\n"
@@ -275,7 +275,7 @@ run "env_has_a_credential" {
   expect_failures = [var.env]
 }
 
-run "env_sets_what_a_variable_sets" {
+run "env_sets_a_managed_variable" {
   command = plan
   variables {
     env = { SQLITE_DB = "/tmp/em-metrics.db" }
@@ -291,7 +291,7 @@ run "storage_size_without_unit" {
   expect_failures = [var.storage]
 }
 
-run "storage_of_a_claim_with_a_class" {
+run "existing_claim_with_a_class" {
   command = plan
   variables {
     storage = { existing_claim = "events", class_name = "fast" }
@@ -299,7 +299,7 @@ run "storage_of_a_claim_with_a_class" {
   expect_failures = [var.storage]
 }
 
-run "resources_are_no_quantities" {
+run "resources_are_not_quantities" {
   command = plan
   variables {
     resources = { requests = { cpu = "half", memory = "64Mi" } }
@@ -331,7 +331,7 @@ run "toleration_with_an_unknown_effect" {
   expect_failures = [var.tolerations]
 }
 
-run "topology_with_an_unknown_answer" {
+run "topology_with_an_unknown_when_unsatisfiable" {
   command = plan
   variables {
     topology_spread_constraints = [{ topology_key = "zone", when_unsatisfiable = "Wait" }]
@@ -339,7 +339,7 @@ run "topology_with_an_unknown_answer" {
   expect_failures = [var.topology_spread_constraints]
 }
 
-run "topology_with_no_skew" {
+run "topology_with_zero_skew" {
   command = plan
   variables {
     topology_spread_constraints = [{ topology_key = "zone", max_skew = 0 }]
@@ -347,7 +347,7 @@ run "topology_with_no_skew" {
   expect_failures = [var.topology_spread_constraints]
 }
 
-run "two_pods_may_go" {
+run "two_pods_may_be_evicted" {
   command = plan
   variables {
     pod_disruption_budget = { max_unavailable = 2 }
@@ -371,7 +371,7 @@ run "ingress_with_a_url" {
   expect_failures = [var.ingress]
 }
 
-run "ingress_in_the_clear" {
+run "ingress_without_tls" {
   command = plan
   variables {
     ingress = { host = "em-metrics.example.com" }
@@ -387,7 +387,7 @@ run "network_policy_with_an_empty_peer" {
   expect_failures = [var.network_policy]
 }
 
-run "network_policy_with_no_cidr" {
+run "network_policy_with_an_invalid_cidr" {
   command = plan
   variables {
     network_policy = { allow_from = [{ cidr = "10.0.0.300/8" }] }
@@ -435,7 +435,7 @@ run "prometheus_image_latest" {
   expect_failures = [var.prometheus]
 }
 
-run "alloy_with_nowhere_to_write" {
+run "alloy_without_a_destination" {
   command = plan
   variables {
     alloy = { enabled = true }
@@ -443,7 +443,7 @@ run "alloy_with_nowhere_to_write" {
   expect_failures = [var.alloy]
 }
 
-run "alloy_writes_to_no_url" {
+run "alloy_remote_write_url_is_not_a_url" {
   command = plan
   variables {
     alloy = { enabled = true, remote_write_url = "prometheus:9090" }
@@ -467,7 +467,7 @@ run "alloy_image_without_tag" {
   expect_failures = [var.alloy]
 }
 
-run "grafana_with_nowhere_to_read" {
+run "grafana_without_a_data_source" {
   command = plan
   variables {
     grafana                = { enabled = true }
@@ -476,7 +476,7 @@ run "grafana_with_nowhere_to_read" {
   expect_failures = [var.grafana]
 }
 
-run "grafana_reads_from_no_url" {
+run "grafana_prometheus_url_is_not_a_url" {
   command = plan
   variables {
     grafana                = { enabled = true, prometheus_url = "prometheus" }
@@ -509,7 +509,7 @@ run "grafana_ingress_without_grafana" {
   expect_failures = [var.grafana]
 }
 
-run "grafana_ingress_in_the_clear" {
+run "grafana_ingress_without_tls" {
   command = plan
   variables {
     prometheus             = { enabled = true }
@@ -538,7 +538,7 @@ run "grafana_without_a_password" {
   expect_failures = [var.grafana_admin_password]
 }
 
-run "a_password_without_grafana" {
+run "password_without_grafana" {
   command = plan
   variables {
     grafana_admin_password = "a-password-for-the-tests"

@@ -1,5 +1,5 @@
-# Everything that the module can make, for a cluster that has neither Prometheus
-# nor Grafana. The credentials come from the environment:
+# Everything that the module can create, for a cluster with neither Prometheus nor
+# Grafana. The credentials come from the environment:
 #
 #   export TF_VAR_token=$(openssl rand -hex 32) TF_VAR_grafana_admin_password=$(openssl rand -hex 16)
 #   export KUBE_CONFIG_PATH=~/.kube/config
@@ -17,7 +17,7 @@ terraform {
   }
 }
 
-# It reads KUBE_CONFIG_PATH and KUBE_CTX.
+# Reads KUBE_CONFIG_PATH and KUBE_CTX.
 provider "kubernetes" {}
 
 module "em_metrics" {

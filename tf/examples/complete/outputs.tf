@@ -1,9 +1,9 @@
 output "url" {
-  description = "Where CI and people reach em-metrics."
+  description = "URL of em-metrics."
   value       = module.em_metrics.url
 }
 
 output "grafana_port_forward" {
-  description = "A command that brings Grafana to this machine."
+  description = "Command that forwards a local port to Grafana."
   value       = module.em_metrics.grafana_port_forward
 }

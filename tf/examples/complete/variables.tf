@@ -1,19 +1,19 @@
 variable "token" {
-  description = "Token with which clients send and read."
+  description = "Token that clients must send."
   type        = string
   sensitive   = true
   ephemeral   = true
 }
 
 variable "grafana_admin_password" {
-  description = "Password of Grafana's user admin."
+  description = "Password of Grafana's admin user."
   type        = string
   sensitive   = true
   ephemeral   = true
 }
 
 variable "image_repository" {
-  description = "Where the image of em-metrics is."
+  description = "Image repository of em-metrics."
   type        = string
   default     = "ghcr.io/em-metrics/em-metrics"
 }
@@ -25,7 +25,7 @@ variable "image_tag" {
 }
 
 variable "wait_for_rollout" {
-  description = "Whether apply waits until the pods are ready. False on a cluster without nodes."
+  description = "Whether apply waits until the pods are ready. Set to false on a cluster without nodes."
   type        = bool
   default     = true
 }
