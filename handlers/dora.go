@@ -1,9 +1,9 @@
 package handlers
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -35,54 +35,84 @@ type member struct {
 }
 
 // MarshalJSON writes the members in their order.
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range o {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		for _, part := range []any{m.name, m.value} {
-			text, err := json.Marshal(part)
-			if err != nil {
+func (o object) MarshalJSON() ([]byte, error) { return appendJSON(nil, o) }
+
+// appendJSON appends a value to a text. It writes nested objects in place,
+// because encoding/json would copy and check them again at every level.
+func appendJSON(text []byte, value any) (_ []byte, err error) {
+	switch v := value.(type) {
+	case object:
+		text = append(text, '{')
+		for i, m := range v {
+			if i > 0 {
+				text = append(text, ',')
+			}
+			text = append(text, `"`+m.name+`":`...) // names have nothing to escape
+			if text, err = appendJSON(text, m.value); err != nil {
 				return nil, err
 			}
-			b.Write(text)
-			b.WriteByte(':')
 		}
-		b.Truncate(b.Len() - 1)
+		return append(text, '}'), nil
+	case []object:
+		text = append(text, '[')
+		for i, o := range v {
+			if i > 0 {
+				text = append(text, ',')
+			}
+			if text, err = appendJSON(text, o); err != nil {
+				return nil, err
+			}
+		}
+		return append(text, ']'), nil
+	case int64:
+		return strconv.AppendInt(text, v, 10), nil
 	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	encoded, err := json.Marshal(value)
+	return append(text, encoded...), err
 }
 
-// showFigures returns a member for each row of the table of figures.
-func showFigures(t dora.Totals, b dora.Bands) object {
-	var o object
-	for _, f := range dora.Figures() {
-		o = append(o, member{string(f.Name), showFigure(f, t, b)})
-	}
-	return o
+// frequency is a figure of the kind [dora.Frequency].
+type frequency struct {
+	Deployments        int64   `json:"deployments"`
+	PerDay             float64 `json:"per_day"`
+	DaysWithDeployment int64   `json:"days_with_deployment"`
+	Level              *string `json:"level"`
 }
 
-// showFigure returns a figure as the API shows its kind.
+// durations is a figure of the kind [dora.Duration].
+type durations struct {
+	P50     *float64 `json:"p50_seconds"`
+	P90     *float64 `json:"p90_seconds"`
+	Mean    *float64 `json:"mean_seconds"`
+	Samples int64    `json:"samples"`
+	Level   *string  `json:"level"`
+}
+
+// showFigures returns a member for each figure.
+func showFigures(figures []dora.Figure, t dora.Totals, b dora.Bands) object {
+	shown := make(object, len(figures))
+	for i, f := range figures {
+		shown[i] = member{string(f.Name), showFigure(f, t, b)}
+	}
+	return shown
+}
+
+// showFigure returns the JSON value of a figure, which its kind determines.
 func showFigure(f dora.Figure, t dora.Totals, b dora.Bands) any {
 	v := f.Value(t)
-	level := member{"level", showText(string(b.Level(f.Name, v)))}
+	level := showText(string(b.Level(f.Name, v)))
 	switch f.Kind {
 	case dora.Frequency:
-		return object{
-			{"deployments", v.Count}, {"per_day", v.PerDay()}, {"days_with_deployment", v.Days}, level,
-		}
+		return frequency{Deployments: v.Count, PerDay: v.PerDay(), DaysWithDeployment: v.Days, Level: level}
 	case dora.Ratio:
 		return object{
-			{"ratio", showNumber(v.Ratio())}, {f.PartName, v.Count}, {"deployments", v.Whole}, level,
+			{"ratio", showNumber(v.Ratio())}, {f.PartName, v.Count}, {"deployments", v.Whole}, {"level", level},
 		}
 	case dora.Duration:
 		defined := v.Samples > 0
-		return object{
-			{"p50_seconds", showNumber(v.P50.Seconds(), defined)}, {"p90_seconds", showNumber(v.P90.Seconds(), defined)},
-			{"mean_seconds", showNumber(v.Mean.Seconds(), defined)}, {"samples", v.Samples}, level,
+		return durations{
+			P50: showNumber(v.P50.Seconds(), defined), P90: showNumber(v.P90.Seconds(), defined),
+			Mean: showNumber(v.Mean.Seconds(), defined), Samples: v.Samples, Level: level,
 		}
 	}
 	return v.Count
@@ -121,23 +151,24 @@ func showDora(groups []dora.Group, q dora.Query, b dora.Bands) doraAnswer {
 		From: showTime(q.From), To: showTime(q.To), TZ: q.Location.String(),
 		Bands: showBands(b), Groups: make([]object, len(groups)),
 	}
+	figures := dora.Figures()
 	for i, g := range groups {
-		answer.Groups[i] = showGroup(g, q, b)
+		answer.Groups[i] = showGroup(figures, g, q, b)
 	}
 	return answer
 }
 
 // showGroup returns a group with its figures. Labels that it was not grouped
 // by are null, and so is an unknown team.
-func showGroup(g dora.Group, q dora.Query, b dora.Bands) object {
+func showGroup(figures []dora.Figure, g dora.Group, q dora.Query, b dora.Bands) object {
 	shown := object{
 		{"project_id", showText(g.Project)}, {"team_id", showText(g.Team)}, {"environment", showText(g.Environment)},
 	}
-	shown = append(shown, showFigures(g.Totals, b)...)
+	shown = append(shown, showFigures(figures, g.Totals, b)...)
 	var series []object
 	for _, bucket := range g.Series {
 		dates := object{{"from", showDate(bucket.From, q.Location)}, {"to", showDate(bucket.To, q.Location)}}
-		series = append(series, append(dates, showFigures(bucket.Totals, b)...))
+		series = append(series, append(dates, showFigures(figures, bucket.Totals, b)...))
 	}
 	if len(series) > 0 {
 		shown = append(shown, member{"series", series})

@@ -11,9 +11,9 @@ import (
 type cell struct{ column, text string }
 
 // doraCells returns the cells of every figure. Those of durations come last.
-func doraCells(t dora.Totals, b dora.Bands) []cell {
+func doraCells(figures []dora.Figure, t dora.Totals, b dora.Bands) []cell {
 	var cells, durations []cell
-	for _, f := range dora.Figures() {
+	for _, f := range figures {
 		if f.Kind == dora.Duration {
 			durations = append(durations, figureCells(f, t, b)...)
 		} else {
@@ -52,8 +52,9 @@ func figureCells(f dora.Figure, t dora.Totals, b dora.Bands) []cell {
 // writeDoraCSV writes one row for each group or, with an interval, for each
 // bucket of each group.
 func writeDoraCSV(w http.ResponseWriter, groups []dora.Group, q dora.Query, b dora.Bands) error {
+	figures := dora.Figures()
 	header := []string{"project_id", "team_id", "environment", "from", "to"}
-	for _, c := range doraCells(dora.Totals{}, b) {
+	for _, c := range doraCells(figures, dora.Totals{}, b) {
 		header = append(header, c.column)
 	}
 	records := [][]string{header}
@@ -67,7 +68,7 @@ func writeDoraCSV(w http.ResponseWriter, groups []dora.Group, q dora.Query, b do
 				csvCell(g.Project), csvCell(g.Team), csvCell(g.Environment),
 				*showDate(bucket.From, q.Location), *showDate(bucket.To, q.Location),
 			}
-			for _, c := range doraCells(bucket.Totals, b) {
+			for _, c := range doraCells(figures, bucket.Totals, b) {
 				record = append(record, c.text)
 			}
 			records = append(records, record)

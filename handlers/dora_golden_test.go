@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "renew the golden files")
+var update = flag.Bool("update", false, "update the golden files")
 
-// TestFiguresAreShownAsEver compares every answer that shows figures, byte for
+// TestFiguresMatchTheGoldenFile compares every answer that shows figures, byte for
 // byte, with a golden file: the names and the order of fields and columns are
 // part of the API.
-func TestFiguresAreShownAsEver(t *testing.T) {
+func TestFiguresMatchTheGoldenFile(t *testing.T) {
 	s := aDay(t)
 	requests := []string{
 		"/dora?window=1d",
@@ -53,7 +53,7 @@ func TestFiguresAreShownAsEver(t *testing.T) {
 	wanted := strings.Split(string(want), "\n")
 	for i, line := range strings.Split(got.String(), "\n") {
 		if i >= len(wanted) || line != wanted[i] {
-			t.Fatalf("%s differs from line %d (renew it with -update); got:\n%s", golden, i+1, line)
+			t.Fatalf("%s differs from line %d (update it with -update); got:\n%s", golden, i+1, line)
 		}
 	}
 }
