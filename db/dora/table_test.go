@@ -2,7 +2,9 @@ package dora_test
 
 import (
 	"maps"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +35,30 @@ func TestEveryRowIsComplete(t *testing.T) {
 	}
 	if _, ok := dora.Find("luck"); ok {
 		t.Error("there is a figure of luck")
+	}
+}
+
+// TestEveryFigureIsDocumented looks for its title, name and gauges in one line
+// of docs/dora.md.
+func TestEveryFigureIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/dora.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range dora.Figures() {
+		words := []string{"| **" + f.Title + "** `" + string(f.Name) + "` |"}
+		for _, g := range f.Gauges {
+			name := g.Name
+			if g.Unit == "s" {
+				name += "_seconds"
+			}
+			words = append(words, "`"+name+"`")
+		}
+		if !slices.ContainsFunc(strings.Split(string(text), "\n"), func(line string) bool {
+			return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) })
+		}) {
+			t.Errorf("no line has all of %q", words)
+		}
 	}
 }
 
