@@ -1,4 +1,4 @@
-package db
+package dora
 
 import (
 	"fmt"
@@ -7,13 +7,21 @@ import (
 	"time"
 )
 
-const maxWindow = 100 * 365 * 24 * time.Hour
+const (
+	day   = 24 * time.Hour
+	week  = 7 * day
+	month = 365 * day / 12
 
-// ParseWindow reads the length of a window as people write it: a whole number
-// of hours, days or weeks, such as 24h, 30d or 12w. The message of its error
-// continues a sentence that names the field.
+	maxWindow = 100 * 365 * day
+)
+
+var windowSyntax = regexp.MustCompile(`^([1-9][0-9]{0,6})([hdw])$`)
+
+// ParseWindow parses the length of a window: a whole number of hours, days or
+// weeks, such as 24h, 30d or 12w. The message of its error continues a
+// sentence that begins with the name of the field.
 func ParseWindow(text string) (time.Duration, error) {
-	match := regexp.MustCompile(`^([1-9][0-9]{0,6})([hdw])$`).FindStringSubmatch(text)
+	match := windowSyntax.FindStringSubmatch(text)
 	if match == nil {
 		return 0, fmt.Errorf("is %.40q: send a whole number of hours, days or weeks, such as 24h, 30d or 12w", text)
 	}
@@ -28,7 +36,8 @@ func ParseWindow(text string) (time.Duration, error) {
 	return time.Duration(n) * unit, nil
 }
 
-// FormatWindow writes the length of a window, in days where they are whole.
+// FormatWindow formats the length of a window so that [ParseWindow] can parse
+// it: in days if it is a whole number of them, else in hours.
 func FormatWindow(length time.Duration) string {
 	if length%day == 0 {
 		return strconv.FormatInt(int64(length/day), 10) + "d"
