@@ -106,16 +106,15 @@ func (l *lane) enter(ctx context.Context) (leave func(), err error) {
 			return nil, err
 		}
 	}
-	leave = func() { <-l.places }
 	if l.into == nil {
-		return leave, nil
+		return func() { <-l.places }, nil
 	}
 	leaveNext, err := l.into.enter(ctx)
 	if err != nil {
-		leave()
+		<-l.places
 		return nil, err
 	}
-	return func() { leaveNext(); leave() }, nil
+	return func() { leaveNext(); <-l.places }, nil
 }
 
 func (l *lane) wait(ctx context.Context) error {

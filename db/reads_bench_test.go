@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // fillYear stores a million deployments of a hundred projects in ten teams and
@@ -51,8 +52,8 @@ func BenchmarkReads(b *testing.B) {
 	s := openAt(b, at(now))
 	fillYear(b, s.Path(), now)
 	from, to := s.Window(365 * 24 * time.Hour)
-	year := db.DoraQuery{From: from, To: to}
-	of := func(f db.DoraFilter) db.DoraQuery { return db.DoraQuery{From: from, To: to, DoraFilter: f} }
+	year := dora.Query{From: from, To: to}
+	of := func(f dora.Filter) dora.Query { return dora.Query{From: from, To: to, Filter: f} }
 	read := func(name string, do func(ctx context.Context) error) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
@@ -90,20 +91,20 @@ func BenchmarkReads(b *testing.B) {
 		_, err := s.Names(ctx, from, to)
 		return err
 	})
-	for _, m := range db.Metrics() {
-		for name, q := range map[string]db.DoraQuery{"year": year, "absent-team": of(db.DoraFilter{Team: "nobody"})} {
-			read("explain/"+string(m)+"/"+name, func(ctx context.Context) error {
-				_, _, err := s.Explain(ctx, m, q, db.Page{Limit: 100})
+	for _, f := range dora.Figures() {
+		for name, q := range map[string]dora.Query{"year": year, "absent-team": of(dora.Filter{Team: "nobody"})} {
+			read("explain/"+string(f.Name)+"/"+name, func(ctx context.Context) error {
+				_, _, err := s.Explain(ctx, f.Name, q, db.Page{Limit: 100})
 				return err
 			})
 		}
 	}
 	monthly, byProject := year, year
-	monthly.Interval, byProject.GroupBy.Project = db.Monthly, true
-	for name, q := range map[string]db.DoraQuery{
+	monthly.Interval, byProject.GroupBy.Project = dora.Monthly, true
+	for name, q := range map[string]dora.Query{
 		"year": year, "year-monthly": monthly, "year-by-project": byProject,
-		"year-of-project": of(db.DoraFilter{Project: "project-7"}), "year-of-team": of(db.DoraFilter{Team: "team-7"}),
-		"year-of-environment": of(db.DoraFilter{Environment: "old"}),
+		"year-of-project": of(dora.Filter{Project: "project-7"}), "year-of-team": of(dora.Filter{Team: "team-7"}),
+		"year-of-environment": of(dora.Filter{Environment: "old"}),
 	} {
 		read("dora/"+name, func(ctx context.Context) error {
 			_, err := s.Dora(ctx, q)

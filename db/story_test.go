@@ -7,9 +7,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/em-metrics/em-metrics/db/dbtest"
 )
 
 // A story is told in steps: at a time of one day something is asked of the
@@ -36,7 +37,7 @@ func tell(t *testing.T, stories []story) {
 			s, now := newStore(t)
 			var carriedOut []Command
 			for i, step := range story.steps {
-				now.set(clock(step.now))
+				now.Set(clock(step.now))
 				outcomes, err := s.Do(t.Context(), step.do)
 				if got := answer(outcomes, err); got != step.want {
 					t.Errorf("step %d, %T at %s:\n got %s\nwant %s", i+1, step.do, step.now, got, step.want)
@@ -59,19 +60,11 @@ func tell(t *testing.T, stories []story) {
 	}
 }
 
-// testClock is the time as a test sets it. The writer reads it, so it is safe
-// for concurrent use.
-type testClock struct{ ms atomic.Int64 }
-
-func (c *testClock) set(t time.Time) { c.ms.Store(t.UnixMilli()) }
-func (c *testClock) now() time.Time  { return time.UnixMilli(c.ms.Load()) }
-
 // newStore opens a store on a new file, at noon of the stories' day.
-func newStore(t testing.TB) (*Store, *testClock) {
+func newStore(t testing.TB) (*Store, *dbtest.Clock) {
 	t.Helper()
-	now := &testClock{}
-	now.set(clock("12:00"))
-	return openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: now.now}), now
+	now := dbtest.NewClock(dbtest.At("12:00"))
+	return openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: now.Now}), now
 }
 
 func openStore(t testing.TB, path string, o Options) *Store {
@@ -94,14 +87,7 @@ func clock(s string) time.Time {
 	if s == "" {
 		return time.Time{}
 	}
-	if strings.Count(s, ":") == 1 {
-		s += ":00"
-	}
-	t, err := time.Parse("2006-01-02 15:04:05", "2026-03-04 "+s)
-	if err != nil {
-		panic(err)
-	}
-	return t
+	return dbtest.At(s)
 }
 
 // key reads "project/environment/id".

@@ -21,12 +21,14 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// alloy is config.alloy, as far as its pipeline goes.
+// alloy is the content of config.alloy.
 type alloy struct {
 	text   string
-	blocks map[string]string // the body of each component, by its name
+	blocks map[string]string // the body of each component, by name
 }
 
 var block = regexp.MustCompile(`(?ms)^([a-z_.]+) "([a-z_]+)" \{\n(.*?)^\}`)
@@ -44,7 +46,7 @@ func readAlloy(t *testing.T) alloy {
 	return a
 }
 
-// setting is the value of an argument of a component.
+// setting returns the value of an argument of a component.
 func (a alloy) setting(t *testing.T, component, name string) string {
 	t.Helper()
 	match := regexp.MustCompile(`(?m)^\s+` + name + `\s+= (.*)$`).FindStringSubmatch(a.blocks[component])
@@ -54,25 +56,26 @@ func (a alloy) setting(t *testing.T, component, name string) string {
 	return match[1]
 }
 
-// pipeline follows the outputs from a component and returns the names on the way.
+// pipeline follows the outputs of a component and returns the names along the
+// path, beginning with its own.
 func (a alloy) pipeline(t *testing.T, from string) []string {
 	t.Helper()
-	way := []string{from}
+	path := []string{from}
 	next := regexp.MustCompile(`(?:metrics|forward_to)\s+= \[([a-z_.]+)\.(?:input|receiver)\]`)
 	for {
-		body, ok := a.blocks[way[len(way)-1]]
+		body, ok := a.blocks[path[len(path)-1]]
 		if !ok {
-			t.Fatalf("config.alloy: nothing is called %s", way[len(way)-1])
+			t.Fatalf("config.alloy: there is no component %s", path[len(path)-1])
 		}
 		match := next.FindStringSubmatch(body)
 		if match == nil {
-			return way
+			return path
 		}
-		way = append(way, match[1])
+		path = append(path, match[1])
 	}
 }
 
-func TestAlloyIsPutTogether(t *testing.T) {
+func TestAlloyConfiguration(t *testing.T) {
 	t.Parallel()
 	a := readAlloy(t)
 	for from, want := range map[string]string{
@@ -81,42 +84,42 @@ func TestAlloyIsPutTogether(t *testing.T) {
 		"prometheus.scrape.em_metrics": "prometheus.scrape.em_metrics prometheus.remote_write.prometheus",
 	} {
 		if got := strings.Join(a.pipeline(t, from), " "); got != want {
-			t.Errorf("the way is\n%s, want\n%s", got, want)
+			t.Errorf("the pipeline is\n%s, want\n%s", got, want)
 		}
 	}
 	if got := a.setting(t, "prometheus.scrape.em_metrics", "job_name"); got != `"em_metrics"` {
-		t.Errorf("Alloy scrapes under the job %s, and em-metrics pushes under em_metrics", got)
+		t.Errorf("Alloy scrapes as job %s, but em-metrics pushes as em_metrics", got)
 	}
 	open, closed := strings.Count(a.text, "{"), strings.Count(a.text, "}")
 	if open != closed {
-		t.Errorf("%d braces open and %d close", open, closed)
+		t.Errorf("%d opening braces, but %d closing braces", open, closed)
 	}
 	for n, line := range strings.Split(a.text, "\n") {
 		if strings.HasPrefix(line, " ") {
-			t.Errorf("config.alloy:%d is indented with spaces, not with tabs", n+1)
+			t.Errorf("config.alloy:%d is indented with spaces instead of tabs", n+1)
 		}
 	}
 }
 
-// TestAlloyPipeline runs the pipeline of config.alloy, with its settings, in an
+// TestAlloyPipeline runs the pipeline of config.alloy with its settings in an
 // OpenTelemetry Collector: OTLP, batch, Prometheus remote write.
 func TestAlloyPipeline(t *testing.T) {
 	t.Parallel()
 	written := startPrometheus(t, "", "--web.enable-remote-write-receiver")
 	address := startPipeline(t, readAlloy(t), "http://"+written.address+"/api/v1/write")
-	s := startService(t, "EM_METRICS_SERIES_HOLD=3s", "OTEL_METRIC_EXPORT_INTERVAL=1000", "OTEL_COLLECTOR_URL=http://"+address)
+	s := programtest.StartService(t, "EM_METRICS_SERIES_HOLD=3s", "OTEL_METRIC_EXPORT_INTERVAL=1000", "OTEL_COLLECTOR_URL=http://"+address)
 	scraped := startPrometheus(t, scrapeConfig(s))
 	for n := range 4 {
-		s.deploy("shop", n)
+		s.Deploy("shop", n)
 	}
-	s.deploy("a/b ünïcode \"quoted\"", 1)
-	s.post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
-	s.post("/incidents/i1/finished", "")
+	s.Deploy("a/b ünïcode \"quoted\"", 1)
+	s.Post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
+	s.Post("/incidents/i1/finished", "")
 	scraped.waitFor(`time_to_restore_seconds_count{project_id="shop"}`, 1)
 	written.waitFor(`time_to_restore_seconds_count{project_id="shop"}`, 1)
-	eventually(t, 60*time.Second, func() error { return same(scraped, written) })
+	programtest.Eventually(t, 60*time.Second, func() error { return compareSeries(scraped, written) })
 
-	// The target is known by the same labels, and its resource by target_info.
+	// The target has the same labels, and target_info has its resource.
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -126,8 +129,8 @@ func TestAlloyPipeline(t *testing.T) {
 	written.waitFor(`round(increase(deployment_frequency_total{project_id="shop"}[1m]))`, 4)
 }
 
-// startPipeline starts a collector with the settings of config.alloy and
-// returns where it listens.
+// startPipeline starts a collector with the settings of config.alloy and returns
+// the address on which it listens.
 func startPipeline(t *testing.T, a alloy, writeTo string) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -161,7 +164,7 @@ service:
 
 func runCollector(t *testing.T, config string) {
 	t.Helper()
-	one, err := otelcol.NewCollector(otelcol.CollectorSettings{
+	c, err := otelcol.NewCollector(otelcol.CollectorSettings{
 		BuildInfo: component.NewDefaultBuildInfo(), Factories: factories, DisableGracefulShutdown: true,
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{ResolverSettings: confmap.ResolverSettings{
 			URIs: []string{"yaml:" + config}, ProviderFactories: []confmap.ProviderFactory{yamlprovider.NewFactory()},
@@ -171,16 +174,16 @@ func runCollector(t *testing.T, config string) {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- one.Run(context.Background()) }()
+	go func() { ended <- c.Run(context.Background()) }()
 	t.Cleanup(func() {
-		one.Shutdown()
+		c.Shutdown()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	eventually(t, 30*time.Second, func() error {
-		if state := one.GetState(); state != otelcol.StateRunning {
-			return fmt.Errorf("the collector is %s", state)
+	programtest.Eventually(t, 30*time.Second, func() error {
+		if state := c.GetState(); state != otelcol.StateRunning {
+			return fmt.Errorf("the collector is in state %s", state)
 		}
 		return nil
 	})

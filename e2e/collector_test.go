@@ -20,10 +20,12 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// collector is the OTLP receiver of the OpenTelemetry Collector. It keeps the
-// newest value of every series it was sent.
+// collector is the OTLP receiver of the OpenTelemetry Collector. It stores the
+// newest value of every series that it receives.
 type collector struct {
 	t        *testing.T
 	protocol string
@@ -34,7 +36,7 @@ type collector struct {
 	values map[string]float64
 }
 
-// newCollector chooses an address; start makes it listen there.
+// newCollector reserves an address. The collector listens on it after start.
 func newCollector(t *testing.T, protocol string) *collector {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -59,7 +61,7 @@ func (c *collector) start() {
 		c.t.Fatal(err)
 	}
 	next, err := consumer.NewMetrics(func(_ context.Context, m pmetric.Metrics) error {
-		c.keep(m)
+		c.store(m)
 		return nil
 	})
 	if err != nil {
@@ -84,36 +86,36 @@ func (c *collector) stop() {
 	}
 }
 
-// keep stores sums and histograms under the names that Prometheus would give
+// store stores sums and histograms under the names that Prometheus would give
 // them, with the attributes exactly as they were sent.
-func (c *collector) keep(m pmetric.Metrics) {
+func (c *collector) store(m pmetric.Metrics) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, resource := range m.ResourceMetrics().All() {
 		for _, scope := range resource.ScopeMetrics().All() {
 			for _, metric := range scope.Metrics().All() {
-				c.keepMetric(metric)
+				c.storeMetric(metric)
 			}
 		}
 	}
 }
 
-func (c *collector) keepMetric(metric pmetric.Metric) {
+func (c *collector) storeMetric(metric pmetric.Metric) {
 	switch metric.Type() {
 	case pmetric.MetricTypeSum:
 		for _, p := range metric.Sum().DataPoints().All() {
-			c.values[metric.Name()+"_total"+labels(p.Attributes())] = float64(p.IntValue())
+			c.values[metric.Name()+"_total"+labelSet(p.Attributes())] = float64(p.IntValue())
 		}
 	case pmetric.MetricTypeHistogram:
 		for _, p := range metric.Histogram().DataPoints().All() {
-			c.values[metric.Name()+"_seconds_count"+labels(p.Attributes())] = float64(p.Count())
-			c.values[metric.Name()+"_seconds_sum"+labels(p.Attributes())] = p.Sum()
+			c.values[metric.Name()+"_seconds_count"+labelSet(p.Attributes())] = float64(p.Count())
+			c.values[metric.Name()+"_seconds_sum"+labelSet(p.Attributes())] = p.Sum()
 		}
 	default:
 	}
 }
 
-func labels(attributes pcommon.Map) string {
+func labelSet(attributes pcommon.Map) string {
 	set := model.LabelSet{}
 	for key, value := range attributes.All() {
 		set[model.LabelName(key)] = model.LabelValue(value.AsString())
@@ -121,23 +123,23 @@ func labels(attributes pcommon.Map) string {
 	return set.String()
 }
 
-// agrees compares the totals received with those the service shows.
-func (c *collector) agrees(s *service) error {
-	shown := s.metrics()
+// compare returns an error unless the totals received equal those of the service.
+func (c *collector) compare(s *programtest.Service) error {
+	exposed := s.Metrics()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	compared := 0
-	for series, want := range shown {
+	for series, want := range exposed {
 		if !strings.Contains(series, "project_id=") || strings.HasPrefix(series, "dora_") {
 			continue
 		}
 		compared++
 		if got, ok := c.values[series]; !ok || got != want {
-			return fmt.Errorf("%s was received as %v (%v) and is %v", series, got, ok, want)
+			return fmt.Errorf("%s was received as %v (%v), want %v", series, got, ok, want)
 		}
 	}
 	if compared < 10 {
-		return fmt.Errorf("only %d series to compare", compared)
+		return fmt.Errorf("only %d series were compared", compared)
 	}
 	return nil
 }
@@ -148,52 +150,51 @@ func TestCollectorReceivesTheTotals(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			c := newCollector(t, protocol)
-			s := startService(t, "EM_METRICS_SERIES_HOLD=0", "OTEL_METRIC_EXPORT_INTERVAL=500",
+			s := programtest.StartService(t, "EM_METRICS_SERIES_HOLD=0", "OTEL_METRIC_EXPORT_INTERVAL=500",
 				"OTEL_COLLECTOR_URL="+scheme+c.address)
 
-			// Nobody listens yet: requests are answered all the same.
+			// The collector is not listening yet. Requests succeed nevertheless.
 			for n := range 5 {
-				s.deploy("shop", n)
+				s.Deploy("shop", n)
 			}
-			s.post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
-			s.post("/incidents/i1/restored", "")
-			eventually(t, 30*time.Second, func() error {
-				if s.metrics()["em_metrics_push_failures_total{}"] == 0 {
+			s.Post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
+			s.Post("/incidents/i1/restored", "")
+			programtest.Eventually(t, 30*time.Second, func() error {
+				if s.Metrics()["em_metrics_push_failures_total{}"] == 0 {
 					return errors.New("no push has failed yet")
 				}
 				return nil
 			})
 
 			c.start()
-			eventually(t, 60*time.Second, func() error { return c.agrees(s) })
+			programtest.Eventually(t, 60*time.Second, func() error { return c.compare(s) })
 
 			c.stop()
-			s.deploy("shop", 100)
-			s.killAndRestart()
-			s.deploy("shop", 101)
+			s.Deploy("shop", 100)
+			s.KillAndStart()
+			s.Deploy("shop", 101)
 			c.start()
-			eventually(t, 60*time.Second, func() error { return c.agrees(s) })
+			programtest.Eventually(t, 60*time.Second, func() error { return c.compare(s) })
 		})
 	}
 }
 
-// A collector that accepts and never answers must not hold up the end.
-func TestStopEndsInTimeWhileTheCollectorHangs(t *testing.T) {
+// A collector that accepts connections and never answers does not delay stopping.
+func TestStopInTimeWhileTheCollectorHangs(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() })
-	s := startService(t, "OTEL_METRIC_EXPORT_INTERVAL=500", "EM_METRICS_SHUTDOWN_TIMEOUT=4s",
+	s := programtest.StartService(t, "OTEL_METRIC_EXPORT_INTERVAL=500", "EM_METRICS_SHUTDOWN_TIMEOUT=4s",
 		"OTEL_COLLECTOR_URL=http://"+listener.Addr().String())
-	s.deploy("shop", 1)
+	s.Deploy("shop", 1)
 	start := time.Now()
-	s.process.stop(syscall.SIGTERM)
-	if s.process.err != nil {
-		t.Errorf("the service ended with %v, want exit code 0", s.process.err)
+	if err := s.Stop(syscall.SIGTERM); err != nil {
+		t.Errorf("the service ended with %v, want exit code 0", err)
 	}
-	// The limit and a little for a slow machine.
+	// Some more than the limit, for a slow machine.
 	if took := time.Since(start); took > 8*time.Second {
 		t.Errorf("stopping took %s with a limit of 4s", took)
 	}

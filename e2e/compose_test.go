@@ -13,8 +13,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// loadCompose reads docker-compose.yml as docker compose does, with nothing but
-// these variables.
+// loadCompose reads docker-compose.yml as docker compose does, with only the given
+// variables.
 func loadCompose(t *testing.T, profiles []string, environment ...string) *types.Project {
 	t.Helper()
 	options, err := cli.NewProjectOptions([]string{"../docker-compose.yml"},
@@ -38,22 +38,22 @@ func TestComposeProfiles(t *testing.T) {
 		environment []string
 		services    []string
 	}{
-		"as it is": {nil, nil, []string{"em-metrics", "grafana", "prometheus"}},
-		"demo":     {[]string{"demo"}, nil, []string{"demo", "em-metrics", "grafana", "prometheus"}},
-		"otlp":     {[]string{"otlp"}, []string{toAlloy}, []string{"alloy", "em-metrics", "grafana", "prometheus"}},
+		"default": {nil, nil, []string{"em-metrics", "grafana", "prometheus"}},
+		"demo":    {[]string{"demo"}, nil, []string{"demo", "em-metrics", "grafana", "prometheus"}},
+		"otlp":    {[]string{"otlp"}, []string{toAlloy}, []string{"alloy", "em-metrics", "grafana", "prometheus"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			project := loadCompose(t, c.profiles, c.environment...)
 			if got := slices.Sorted(maps.Keys(project.Services)); !slices.Equal(got, c.services) {
-				t.Errorf("starts %v, want %v", got, c.services)
+				t.Errorf("it starts %v, want %v", got, c.services)
 			}
 			for _, service := range project.Services {
 				checkService(t, project, service)
 			}
 			for name, secret := range project.Secrets {
 				if content, err := os.ReadFile(secret.File); err != nil || len(strings.TrimSpace(string(content))) == 0 {
-					t.Errorf("the secret %s is not in a fresh clone: %v", name, err)
+					t.Errorf("the file of the secret %s is missing or empty: %v", name, err)
 				}
 			}
 		})
@@ -65,7 +65,7 @@ var version = regexp.MustCompile(`:v?\d+\.\d+\.\d+$`)
 func checkService(t *testing.T, project *types.Project, s types.ServiceConfig) {
 	t.Helper()
 	if s.Name != "em-metrics" && s.Name != "demo" && !version.MatchString(s.Image) {
-		t.Errorf("%s: the image %s has no version", s.Name, s.Image)
+		t.Errorf("%s: the image %s has no fixed version", s.Name, s.Image)
 	}
 	published := slices.Contains([]string{"em-metrics", "prometheus", "grafana"}, s.Name)
 	if published != (len(s.Ports) == 1) {
@@ -73,7 +73,7 @@ func checkService(t *testing.T, project *types.Project, s types.ServiceConfig) {
 	}
 	for _, port := range s.Ports {
 		if port.HostIP != "127.0.0.1" {
-			t.Errorf("%s publishes port %s on %q", s.Name, port.Published, port.HostIP)
+			t.Errorf("%s publishes port %s on %q, want 127.0.0.1", s.Name, port.Published, port.HostIP)
 		}
 	}
 	if s.Name != "demo" && (s.HealthCheck == nil || s.HealthCheck.Disable || len(s.HealthCheck.Test) < 2) {
@@ -81,11 +81,11 @@ func checkService(t *testing.T, project *types.Project, s types.ServiceConfig) {
 	}
 	for name, dependency := range s.DependsOn {
 		if dependency.Condition != types.ServiceConditionHealthy {
-			t.Errorf("%s starts when %s is %s, not when it is healthy", s.Name, name, dependency.Condition)
+			t.Errorf("%s starts when %s is in state %s, want healthy", s.Name, name, dependency.Condition)
 		}
 	}
 	if !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
-		t.Errorf("%s may gain privileges", s.Name)
+		t.Errorf("%s can gain privileges", s.Name)
 	}
 	for _, volume := range s.Volumes {
 		switch volume.Type {
@@ -95,19 +95,19 @@ func checkService(t *testing.T, project *types.Project, s types.ServiceConfig) {
 			}
 		case types.VolumeTypeVolume:
 			if _, ok := project.Volumes[volume.Source]; !ok {
-				t.Errorf("%s mounts the volume %s, which is not there", s.Name, volume.Source)
+				t.Errorf("%s mounts the volume %s, which does not exist", s.Name, volume.Source)
 			}
 		}
 	}
 }
 
-func TestComposeLeavesEmMetricsLittleToHarm(t *testing.T) {
+func TestComposeRestrictsEmMetrics(t *testing.T) {
 	t.Parallel()
 	project := loadCompose(t, []string{"demo"})
 	for _, name := range []string{"em-metrics", "demo"} {
 		s := project.Services[name]
 		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || s.Image != project.Services["em-metrics"].Image {
-			t.Errorf("%s: read-only %t, without %v, image %s", name, s.ReadOnly, s.CapDrop, s.Image)
+			t.Errorf("%s: read-only is %t, dropped capabilities are %v, image is %s", name, s.ReadOnly, s.CapDrop, s.Image)
 		}
 		for variable, value := range s.Environment {
 			if strings.Contains(variable, "TOKEN") && value != nil && !strings.HasPrefix(*value, "/run/secrets/") {
@@ -117,7 +117,7 @@ func TestComposeLeavesEmMetricsLittleToHarm(t *testing.T) {
 	}
 }
 
-// What is pushed is not scraped, and the other way round.
+// Metrics are either scraped or pushed, never both.
 func TestComposeScrapesOrPushes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -126,9 +126,9 @@ func TestComposeScrapesOrPushes(t *testing.T) {
 		push        string
 		scraped     bool
 	}{
-		"scrape":              {nil, "prometheus.yml", "", true},
-		"push to Alloy":       {[]string{toAlloy}, "prometheus-otlp.yml", "http://alloy:4318", false},
-		"push somewhere else": {[]string{"OTEL_COLLECTOR_URL=https://otlp.example.com", "PROMETHEUS_CONFIG=prometheus.yml"}, "prometheus.yml", "https://otlp.example.com", true},
+		"scrape":         {nil, "prometheus.yml", "", true},
+		"push to Alloy":  {[]string{toAlloy}, "prometheus-otlp.yml", "http://alloy:4318", false},
+		"push elsewhere": {[]string{"OTEL_COLLECTOR_URL=https://otlp.example.com", "PROMETHEUS_CONFIG=prometheus.yml"}, "prometheus.yml", "https://otlp.example.com", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -138,14 +138,14 @@ func TestComposeScrapesOrPushes(t *testing.T) {
 				t.Errorf("Prometheus is started with %q", command)
 			}
 			if !slices.Contains(command, "--storage.tsdb.retention.time=400d") {
-				t.Errorf("Prometheus keeps too little for a year: %q", command)
+				t.Errorf("Prometheus keeps less than 400 days: %q", command)
 			}
 			content, err := os.ReadFile(filepath.Join("../prometheus", c.config))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := strings.Contains(string(content), `"em-metrics:3000"`); got != c.scraped {
-				t.Errorf("em-metrics is scraped: %t", got)
+				t.Errorf("em-metrics is scraped: %t, want %t", got, c.scraped)
 			}
 			if got := *project.Services["em-metrics"].Environment["OTEL_COLLECTOR_URL"]; got != c.push {
 				t.Errorf("em-metrics pushes to %q, want %q", got, c.push)
@@ -154,9 +154,9 @@ func TestComposeScrapesOrPushes(t *testing.T) {
 	}
 }
 
-var example = regexp.MustCompile(`(?m)^#([A-Z_]+)=`)
+var exampleSetting = regexp.MustCompile(`(?m)^#([A-Z_]+)=`)
 
-// Every setting of the compose file is in the example, and nothing else is.
+// .env.example lists the variables of docker-compose.yml and no others.
 func TestEnvironmentExampleIsComplete(t *testing.T) {
 	t.Parallel()
 	compose, err := os.ReadFile("../docker-compose.yml")
@@ -171,17 +171,17 @@ func TestEnvironmentExampleIsComplete(t *testing.T) {
 	for _, match := range regexp.MustCompile(`\$\{([A-Z_]+)`).FindAllStringSubmatch(string(compose), -1) {
 		used[match[1]] = true
 	}
-	told := map[string]bool{}
-	for _, match := range example.FindAllStringSubmatch(string(content), -1) {
-		told[match[1]] = true
+	listed := map[string]bool{}
+	for _, match := range exampleSetting.FindAllStringSubmatch(string(content), -1) {
+		listed[match[1]] = true
 	}
-	if !maps.Equal(used, told) {
-		t.Errorf("docker-compose.yml reads %v\n.env.example tells %v", slices.Sorted(maps.Keys(used)), slices.Sorted(maps.Keys(told)))
+	if !maps.Equal(used, listed) {
+		t.Errorf("docker-compose.yml uses %v\n.env.example lists %v", slices.Sorted(maps.Keys(used)), slices.Sorted(maps.Keys(listed)))
 	}
 }
 
-// Grafana finds what is mounted: the home dashboard, the folder of dashboards,
-// and the data source that they ask.
+// Grafana is configured for what is mounted: the home dashboard, the folder of
+// dashboards, and their data source.
 func TestGrafanaIsProvisioned(t *testing.T) {
 	t.Parallel()
 	grafana := loadCompose(t, nil).Services["grafana"]
@@ -196,7 +196,7 @@ func TestGrafanaIsProvisioned(t *testing.T) {
 	provisioning := mounted["/etc/grafana/provisioning"]
 	provider, err := os.ReadFile(filepath.Join(provisioning, "dashboards/em-metrics.yml"))
 	if err != nil || !strings.Contains(string(provider), "path: "+filepath.Dir(home)) {
-		t.Errorf("the dashboards are not looked for in %s: %v", filepath.Dir(home), err)
+		t.Errorf("the provider does not read the dashboards in %s: %v", filepath.Dir(home), err)
 	}
 	source, err := os.ReadFile(filepath.Join(provisioning, "datasources/prometheus.yml"))
 	if err != nil {
@@ -204,7 +204,7 @@ func TestGrafanaIsProvisioned(t *testing.T) {
 	}
 	for _, want := range []string{"uid: em-metrics-prometheus", "url: http://prometheus:9090", "timeInterval: 15s"} {
 		if !strings.Contains(string(source), want) {
-			t.Errorf("the data source has no %q", want)
+			t.Errorf("the data source does not contain %q", want)
 		}
 	}
 }

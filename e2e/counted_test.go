@@ -5,22 +5,26 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// paths are the two ways from the service into a Prometheus.
-func paths() map[string]func(*testing.T) (*service, *server) {
-	return map[string]func(*testing.T) (*service, *server){
-		"scraped": func(t *testing.T) (*service, *server) {
-			s := startService(t, "EM_METRICS_SERIES_HOLD=3s")
+// paths returns the two paths from the service to Prometheus. Each function starts
+// both.
+func paths() map[string]func(*testing.T) (*programtest.Service, *server) {
+	return map[string]func(*testing.T) (*programtest.Service, *server){
+		"scraped": func(t *testing.T) (*programtest.Service, *server) {
+			s := programtest.StartService(t, "EM_METRICS_SERIES_HOLD=3s")
 			return s, startPrometheus(t, scrapeConfig(s))
 		},
-		"pushed": func(t *testing.T) (*service, *server) {
+		"pushed": func(t *testing.T) (*programtest.Service, *server) {
 			p := startPrometheus(t, "", "--web.enable-otlp-receiver")
-			return startService(t, pushTo(p)...), p
+			return programtest.StartService(t, pushTo(p)...), p
 		},
 	}
 }
 
+// pushTo returns the settings of a service that pushes to a Prometheus.
 func pushTo(p *server) []string {
 	return []string{
 		"EM_METRICS_SERIES_HOLD=3s", "OTEL_METRIC_EXPORT_INTERVAL=1000",
@@ -28,26 +32,26 @@ func pushTo(p *server) []string {
 	}
 }
 
-// The first events of a project are the rarest, and what a Prometheus that
-// sees a series appear at 1 would lose.
+// A series that first appears with the value 1 has no increase in Prometheus, which
+// would lose the first events of every project.
 func TestFirstEventsOfAProjectAreCounted(t *testing.T) {
 	t.Parallel()
 	for name, start := range paths() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, p := start(t)
-			p.waitFor("em_metrics_build_info * 0", 0) // Prometheus hears of the service
-			s.deploy("shop", 1)
-			s.post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
+			p.waitFor("em_metrics_build_info * 0", 0) // Prometheus has data of the service
+			s.Deploy("shop", 1)
+			s.Post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
 
 			const labels = `{environment="NO_ENV", project_id="shop"}`
-			values := s.metrics()
+			values := s.Metrics()
 			for _, series := range []string{
 				"deployment_started_total", "deployment_frequency_total", "incident_count_total",
 				"change_failure_count_total", "lead_time_for_changes_seconds_count", "time_to_detect_seconds_count",
 			} {
 				if got := values[series+labels]; got != 1 {
-					t.Errorf("a person sees %s at %v at once, want 1", series, got)
+					t.Errorf("the service exposes %s as %v at once, want 1", series, got)
 				}
 				p.waitFor(fmt.Sprintf("round(increase(%s%s[1m]))", series, labels), 1)
 			}
@@ -56,29 +60,29 @@ func TestFirstEventsOfAProjectAreCounted(t *testing.T) {
 	}
 }
 
-func TestRestartChangesNoFigure(t *testing.T) {
+func TestRestartChangesNoTotals(t *testing.T) {
 	t.Parallel()
 	for name, start := range paths() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, p := start(t)
 			for n := range 5 {
-				s.deploy("shop", n)
+				s.Deploy("shop", n)
 			}
 			p.waitFor(`deployment_frequency_total{project_id="shop"}`, 5)
 
 			before := time.Now()
-			s.killAndRestart()
+			s.KillAndStart()
 			for n := range 3 {
-				s.deploy("shop", 100+n)
+				s.Deploy("shop", 100+n)
 			}
-			s.deploy("newcomer", 1)
+			s.Deploy("newcomer", 1)
 			p.waitFor(`deployment_frequency_total{project_id="shop"}`, 8)
 			p.waitFor(`deployment_frequency_total{project_id="newcomer"}`, 1)
 
-			// increase() extrapolates to the edges of its range, so the range is
-			// long against the second between two samples.
-			eventually(t, time.Minute, func() error {
+			// increase() extrapolates to the edges of its range, so the range must be
+			// long compared to the second between two samples.
+			programtest.Eventually(t, time.Minute, func() error {
 				if time.Since(before) < 20*time.Second {
 					return fmt.Errorf("only %s have passed since the restart", time.Since(before))
 				}
@@ -104,28 +108,30 @@ func TestRestartChangesNoFigure(t *testing.T) {
 	}
 }
 
-// One set of dashboards serves both paths only if the series are the same.
-func TestBothPathsShowTheSameSeries(t *testing.T) {
+// The dashboards work for both paths only if the series are the same.
+func TestBothPathsHaveTheSameSeries(t *testing.T) {
 	t.Parallel()
 	pushed := startPrometheus(t, "", "--web.enable-otlp-receiver")
-	s := startService(t, pushTo(pushed)...)
+	s := programtest.StartService(t, pushTo(pushed)...)
 	scraped := startPrometheus(t, scrapeConfig(s))
 	for n := range 4 {
-		s.deploy("shop", n)
+		s.Deploy("shop", n)
 	}
-	s.deploy("a/b ünïcode \"quoted\"", 1)
-	s.post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
-	s.post("/incidents/i1/finished", "")
+	s.Deploy("a/b ünïcode \"quoted\"", 1)
+	s.Post("/incidents", `{"id": "i1", "project_id": "shop", "deployment_id": "shop-1"}`)
+	s.Post("/incidents/i1/finished", "")
 	scraped.waitFor(`time_to_restore_seconds_count{project_id="shop"}`, 1)
 	pushed.waitFor(`time_to_restore_seconds_count{project_id="shop"}`, 1)
 
-	eventually(t, 30*time.Second, func() error { return same(scraped, pushed) })
+	programtest.Eventually(t, 30*time.Second, func() error { return compareSeries(scraped, pushed) })
 }
 
-// changing are the figures that move from one moment to the next.
-var changing = []string{"em_metrics_store_size_bytes", "em_metrics_store_available_bytes"}
+// volatile lists the gauges that change without an event.
+var volatile = []string{"em_metrics_store_size_bytes", "em_metrics_store_available_bytes"}
 
-func same(a, b *server) error {
+// compareSeries returns an error unless a and b, which scrape and receive pushes,
+// have the same series with the same values.
+func compareSeries(a, b *server) error {
 	as, err := a.series()
 	if err != nil {
 		return err
@@ -140,12 +146,12 @@ func same(a, b *server) error {
 	var differences []string
 	for series, value := range as {
 		other, ok := bs[series]
-		moves := false
-		for _, name := range changing {
-			moves = moves || strings.HasPrefix(series, name)
+		changes := false
+		for _, name := range volatile {
+			changes = changes || strings.HasPrefix(series, name)
 		}
-		if !ok || other != value && !moves {
-			differences = append(differences, fmt.Sprintf("%s is %v by scrape and %v by push (%v)", series, value, other, ok))
+		if !ok || other != value && !changes {
+			differences = append(differences, fmt.Sprintf("%s is scraped as %v and pushed as %v (%v)", series, value, other, ok))
 		}
 	}
 	for series := range bs {

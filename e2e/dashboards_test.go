@@ -3,9 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,43 +11,42 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/common/model"
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// watched is em-metrics with the history of releases, and a Prometheus with the
-// configuration and the rules of the repository that scrapes it, and one that
-// it pushes to.
-type watched struct {
-	service *service
+// stack is em-metrics with a history of releases, a Prometheus that scrapes it and
+// one that it pushes to, both with the configuration and rules of the repository.
+type stack struct {
+	service *programtest.Service
 	entries []entry
 	scraped *server
 	pushed  *server
 }
 
-func watch(t *testing.T) *watched {
+func startStack(t *testing.T) *stack {
 	t.Helper()
-	w := &watched{entries: readReleases(t, 7*day, 30*day, 90*day)}
+	w := &stack{entries: readReleases(t, 7*day, 30*day, 90*day)}
 	history := makeHistory(t, w.entries, time.Now())
-	w.pushed = startPrometheusIn(t, copied(t, history), repositoryConfig(t, "prometheus-otlp.yml", nil),
+	w.pushed = startPrometheusIn(t, copyData(t, history), repositoryConfig(t, "prometheus-otlp.yml", nil),
 		"--web.enable-otlp-receiver", "--storage.tsdb.retention.time=400d")
-	w.service = startService(t, append(pushTo(w.pushed), "CONFIG="+teamsFile(t, w.entries),
+	w.service = programtest.StartService(t, append(pushTo(w.pushed), "CONFIG="+teamsFile(t, w.entries),
 		"DEPLOYMENT_ENVIRONMENT=production", "EM_METRICS_WINDOWS=7d,30d,90d,9000d")...)
-	w.scraped = startPrometheusIn(t, copied(t, history), repositoryConfig(t, "prometheus.yml", w.service),
+	w.scraped = startPrometheusIn(t, copyData(t, history), repositoryConfig(t, "prometheus.yml", w.service),
 		"--storage.tsdb.retention.time=400d")
 
-	// The last of it happens while they look.
+	// The newest entries arrive while both Prometheus servers are running.
 	recent := len(w.entries) - 25
 	w.replay(t, w.entries[:recent])
 	for _, s := range []*server{w.scraped, w.pushed} {
 		s.waitFor("sum(deployment_frequency_total)", float64(count(w.entries[:recent], "deployment")))
-		// The rules must have seen it too, or what follows raises no recorded series.
+		// The rules must have seen the older entries too, or the newer ones do not
+		// increase the recorded series.
 		s.waitFor("sum(project:deployment_frequency_total:max)", float64(count(w.entries[:recent], "deployment")))
 		s.waitFor("sum(project:incident_count_total:max)", float64(count(w.entries[:recent], "incident")))
 	}
 	w.replay(t, w.entries[recent:])
-	// An incident that stays open, for the alert about it, where no figure is
-	// compared.
-	w.service.post("/incidents", fmt.Sprintf(`{"id": "open", "project_id": %q, "environment": "staging"}`, w.entries[0].Project))
+	// An open incident, for the alert, in an environment without comparisons.
+	w.service.Post("/incidents", fmt.Sprintf(`{"id": "open", "project_id": %q, "environment": "staging"}`, w.entries[0].Project))
 	for _, s := range []*server{w.scraped, w.pushed} {
 		s.waitFor("sum(project:deployment_frequency_total:max)", float64(count(w.entries, "deployment")))
 		s.waitFor(`sum(dora_deployments{scope="all", window="9000d"})`, float64(count(w.entries, "deployment")))
@@ -66,12 +63,10 @@ func count(entries []entry, kind string) (n int) {
 	return n
 }
 
-func (w *watched) replay(t *testing.T, entries []entry) {
+func (w *stack) replay(t *testing.T, entries []entry) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), binary, "replay", "-url", "http://"+w.service.address, writeLines(t, entries))
-	command.Env = append(os.Environ(), "EM_METRICS_TOKEN_AUTH="+token)
-	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("replay: %v\n%s", err, output)
+	if stdout, stderr, code := w.service.Run("replay", writeLines(t, entries)); code != 0 {
+		t.Fatalf("replay ended with exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
 
@@ -92,9 +87,9 @@ func teamsFile(t *testing.T, entries []entry) string {
 	return name
 }
 
-// repositoryConfig is a configuration of the repository, quickened, with the
-// address and the token of the service under test.
-func repositoryConfig(t *testing.T, name string, s *service) string {
+// repositoryConfig returns a configuration of the repository with shorter
+// intervals, and with the address and token of the service under test.
+func repositoryConfig(t *testing.T, name string, s *programtest.Service) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("../prometheus", name))
 	if err != nil {
@@ -105,7 +100,7 @@ func repositoryConfig(t *testing.T, name string, s *service) string {
 		t.Fatal(err)
 	}
 	secret := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(secret, []byte(token+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(secret, []byte(programtest.Token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	replace := map[string]string{
@@ -113,21 +108,21 @@ func repositoryConfig(t *testing.T, name string, s *service) string {
 		"rules/*.yml": rules + "/*.yml", `["localhost:9090"]`: "[]",
 	}
 	if s != nil {
-		replace["em-metrics:3000"] = s.address
+		replace["em-metrics:3000"] = s.Address
 		replace["/run/secrets/em_metrics_token"] = secret
 	}
 	config := string(content)
 	for old, new := range replace {
 		if !strings.Contains(config, old) {
-			t.Fatalf("%s has no %q", name, old)
+			t.Fatalf("%s does not contain %q", name, old)
 		}
 		config = strings.ReplaceAll(config, old, new)
 	}
 	return config
 }
 
-// Selections that a person may make. What is not named is at All, or at the
-// first option.
+// selections returns selections that a user may make, by name. A variable that is
+// missing is set to All, or to its first option.
 func selections(projects []string) map[string]selection {
 	return map[string]selection{
 		"all":          {"window": {"90d"}, "bands": {"2023"}},
@@ -143,51 +138,51 @@ func selections(projects []string) map[string]selection {
 
 func TestDashboards(t *testing.T) {
 	t.Parallel()
-	w := watch(t)
+	w := startStack(t)
 	for name, s := range map[string]*server{"scraped": w.scraped, "pushed": w.pushed} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			t.Run("every expression returns data", func(t *testing.T) {
 				t.Parallel()
 				for _, d := range readDashboards(t) {
-					w.everyExpression(t, d, s, name)
+					w.checkExpressions(t, d, s, name)
 				}
 			})
 			t.Run("headlines are exact", func(t *testing.T) {
 				t.Parallel()
-				w.headlines(t, s)
+				w.checkHeadlines(t, s)
 			})
-			t.Run("medians of buckets are close", func(t *testing.T) {
+			t.Run("medians of histograms are close", func(t *testing.T) {
 				t.Parallel()
-				w.medians(t, s)
+				w.checkMedians(t, s)
 			})
 		})
 	}
 }
 
-// everyExpression evaluates every expression with every selection. None may
-// fail, and each returns data with at least one of them, once there has been
-// time for two samples and a step of Grafana's.
-func (w *watched) everyExpression(t *testing.T, d dashboard, s *server, path string) {
+// checkExpressions evaluates every expression with every selection. None may fail,
+// and each must return data for at least one selection, once there has been time
+// for two samples and one of Grafana's steps.
+func (w *stack) checkExpressions(t *testing.T, d dashboard, s *server, path string) {
 	t.Helper()
-	asked := d.questions(t)
-	if len(asked) < 10 {
-		t.Errorf("%s has only %d expressions", d.Title, len(asked))
+	queries := d.queries(t)
+	if len(queries) < 10 {
+		t.Errorf("%s has only %d expressions", d.Title, len(queries))
 	}
 	projects := projectsOf(w.entries)
 	for _, selected := range selections(projects) {
-		w.ask(t, d, s, selected, asked)
+		w.evaluate(t, d, s, selected, queries)
 	}
 	for deadline := time.Now().Add(90 * time.Second); ; {
-		// Not every project has every figure: any will do.
+		// Not every project has every figure, so any project counts.
 		for _, project := range projects {
 			for _, bands := range []string{"2023", "2021"} {
-				asked = slices.DeleteFunc(asked, func(q *question) bool { return q.samples > 0 })
-				w.ask(t, d, s, selection{"window": {"90d"}, "project": {project}, "bands": {bands}}, asked)
+				queries = slices.DeleteFunc(queries, func(q *query) bool { return q.samples > 0 })
+				w.evaluate(t, d, s, selection{"window": {"90d"}, "project": {project}, "bands": {bands}}, queries)
 			}
 		}
 		var without []string
-		for _, q := range asked {
+		for _, q := range queries {
 			if q.samples == 0 && !(path == "pushed" && scrapedOnly.MatchString(q.Expr)) {
 				without = append(without, q.where+": "+q.Expr)
 			}
@@ -202,9 +197,9 @@ func (w *watched) everyExpression(t *testing.T, d dashboard, s *server, path str
 	}
 }
 
-// question is a query of a panel or an annotation, and how many samples have
-// answered it so far.
-type question struct {
+// query is a query of a panel or an annotation, and the number of samples that it
+// has returned so far.
+type query struct {
 	target
 	where    string
 	points   int
@@ -212,11 +207,12 @@ type question struct {
 	samples  int
 }
 
-func (d dashboard) questions(t *testing.T) (all []*question) {
+// queries returns every query of a dashboard.
+func (d dashboard) queries(t *testing.T) (all []*query) {
 	t.Helper()
 	for _, p := range d.Panels {
 		for _, q := range p.Targets {
-			all = append(all, &question{target: q, where: p.Title + " " + q.RefID, points: p.MaxDataPoints, interval: p.Interval})
+			all = append(all, &query{target: q, where: p.Title + " " + q.RefID, points: p.MaxDataPoints, interval: p.Interval})
 		}
 	}
 	for _, a := range d.Annotations.List {
@@ -224,188 +220,36 @@ func (d dashboard) questions(t *testing.T) (all []*question) {
 			continue
 		}
 		if a.Expr != a.Target.Expr {
-			t.Errorf("%s: the annotation %s asks Grafana 10 and later ones for different things", d.Title, a.Name)
+			t.Errorf("%s: the annotation %s has different expressions for Grafana 10 and later versions", d.Title, a.Name)
 		}
-		all = append(all, &question{target: *a.Target, where: "annotation " + a.Name})
+		all = append(all, &query{target: *a.Target, where: "annotation " + a.Name})
 	}
 	return all
 }
 
-func (w *watched) ask(t *testing.T, d dashboard, s *server, selected selection, asked []*question) {
+func (w *stack) evaluate(t *testing.T, d dashboard, s *server, selected selection, queries []*query) {
 	t.Helper()
-	mine := selection{}
+	own := selection{}
 	for _, v := range d.Templating.List {
-		if of, ok := selected[v.Name]; ok {
-			mine[v.Name] = of
+		if values, ok := selected[v.Name]; ok {
+			own[v.Name] = values
 		}
 	}
-	c, err := d.variables(s, mine)
+	c, err := d.variables(s, own)
 	if err != nil {
-		t.Fatalf("%s, %v: %v", d.Title, mine, err)
+		t.Fatalf("%s, %v: %v", d.Title, own, err)
 	}
 	for _, when := range []span{lastSpan(15 * time.Minute), lastSpan(90 * day)} {
-		for _, q := range asked {
+		for _, q := range queries {
 			samples, err := s.run(q.Expr, c, q.target, when, when.step(q.points, q.interval, q.Interval))
 			if err != nil {
-				t.Errorf("%s, %s, %v: %v", d.Title, q.where, mine, err)
+				t.Errorf("%s, %s, %v: %v", d.Title, q.where, own, err)
 			}
 			q.samples += samples
 		}
 	}
 }
 
-// scrapedOnly are the figures of the Go runtime and the process, which are not
-// pushed. The panels say so.
+// scrapedOnly matches the metrics of the Go runtime and the process, which are not
+// pushed. The panels mention that.
 var scrapedOnly = regexp.MustCompile(`(process_|go_memstats_)\w+`)
-
-// headlines compares the key figures of the overview and of a project, and the
-// table of projects, with what the file says.
-func (w *watched) headlines(t *testing.T, s *server) {
-	t.Helper()
-	projects := projectsOf(w.entries)
-	overview := readDashboards(t)["em-metrics-overview"]
-	one := readDashboards(t)["em-metrics-project"]
-	compared := 0
-	for label, window := range windows {
-		for _, bands := range []string{"2023", "2021"} {
-			sets := map[string][]string{"": projects}
-			chosenBy := map[string]selection{"": {}}
-			for team, members := range teams(projects) {
-				sets["team "+team], chosenBy["team "+team] = members, selection{"team": {team}}
-			}
-			for _, p := range projects {
-				sets["project "+p], chosenBy["project "+p] = []string{p}, selection{"project": {p}}
-			}
-			for name, selected := range chosenBy {
-				selected["window"], selected["bands"] = []string{label}, []string{bands}
-				want := figuresOf(w.entries, sets[name], window, time.Now())
-				compared += w.keys(t, s, overview, selected, want)
-				if strings.HasPrefix(name, "project ") {
-					compared += w.keys(t, s, one, selected, want)
-				}
-			}
-			compared += w.table(t, s, overview, label, bands)
-		}
-	}
-	if compared < 500 {
-		t.Errorf("only %d figures were compared", compared)
-	}
-}
-
-// keyPanels are the headline panels and the gauge behind each.
-var keyPanels = map[string]string{
-	"Deployments per day": "dora_deployments_per_day", "Lead time": "dora_lead_time_seconds 0.5",
-	"Change failure rate":        "dora_change_failure_ratio",
-	"Failed deployment recovery": "dora_failed_deployment_recovery_seconds 0.5",
-	"Time to restore":            "dora_time_to_restore_seconds 0.5", "Rework rate": "dora_rework_ratio",
-}
-
-func (w *watched) keys(t *testing.T, s *server, d dashboard, selected selection, want figures) (compared int) {
-	t.Helper()
-	c, err := d.variables(s, selected)
-	if err != nil {
-		// A project that is too old to be in any window but the longest is in
-		// every window of the options, because its counters are there.
-		t.Fatalf("%s %v: %v", d.Title, selected, err)
-	}
-	for title, name := range keyPanels {
-		figure, defined := want[name]
-		var got []float64
-		for _, q := range d.panel(t, title).Targets {
-			expression, err := c.fill(q.Expr, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			vector, err := s.query(expression)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, sample := range vector {
-				got = append(got, float64(sample.Value))
-			}
-		}
-		switch {
-		case !defined && len(got) > 0:
-			t.Errorf("%s, %s, %v: is %v and should not be there", d.Title, title, selected, got)
-		case defined && name == "dora_deployments_per_day" && figure == 0 && len(got) == 0: // nothing in the longest window
-		case defined && (len(got) != 1 || !alike(got[0], figure)):
-			t.Errorf("%s, %s, %v: is %v, want %v", d.Title, title, selected, got, figure)
-		}
-		compared++
-	}
-	return compared
-}
-
-// alike allows for the last bit of a floating-point number.
-func alike(a, b float64) bool { return math.Abs(a-b) <= 1e-12*math.Max(math.Abs(a), math.Abs(b)) }
-
-// tableColumns are the columns of the table of projects, by the gauge in it.
-var tableColumns = map[string]string{
-	"dora_deployments{": "dora_deployments", "dora_deployments_per_day{": "dora_deployments_per_day",
-	"dora_lead_time_seconds{": "dora_lead_time_seconds 0.5", "dora_change_failure_ratio{": "dora_change_failure_ratio",
-	"dora_failed_deployment_recovery_seconds{": "dora_failed_deployment_recovery_seconds 0.5",
-	"dora_time_to_restore_seconds{":            "dora_time_to_restore_seconds 0.5", "dora_rework_ratio{": "dora_rework_ratio",
-}
-
-func (w *watched) table(t *testing.T, s *server, d dashboard, window, bands string) (compared int) {
-	t.Helper()
-	c, err := d.variables(s, selection{"window": {window}, "bands": {bands}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	columns := 0
-	for _, q := range d.panel(t, "Projects").Targets {
-		for part, name := range tableColumns {
-			if !strings.Contains(q.Expr, part) {
-				continue
-			}
-			columns++
-			expression, err := c.fill(q.Expr, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			vector, err := s.query(expression)
-			if err != nil {
-				t.Fatal(err)
-			}
-			compared += len(vector)
-			for _, sample := range vector {
-				project := string(sample.Metric["project_id"])
-				want, defined := figuresOf(w.entries, []string{project}, windows[window], time.Now())[name]
-				if !defined || !alike(float64(sample.Value), want) {
-					t.Errorf("table, %s of %s over %s: is %v, want %v (%v)", name, project, window, sample.Value, want, defined)
-				}
-			}
-		}
-	}
-	if columns != len(tableColumns) {
-		t.Errorf("the table has %d of the %d columns", columns, len(tableColumns))
-	}
-	return compared
-}
-
-// medians compares what the buckets of the histograms say with the exact
-// figures. Few samples can be far off, so it looks at all of them together.
-func (w *watched) medians(t *testing.T, s *server) {
-	t.Helper()
-	want := figuresOf(w.entries, projectsOf(w.entries), 9000*day, time.Now())
-	for histogram, name := range map[string]string{
-		"lead_time_for_changes_seconds": "dora_lead_time_seconds 0.5",
-		"time_to_restore_seconds":       "dora_time_to_restore_seconds 0.5",
-	} {
-		for _, buckets := range []string{histogram + "_bucket", "project:" + histogram + "_bucket:max"} {
-			got, err := s.single(fmt.Sprintf("histogram_quantile(0.5, sum by (le) (%s))", buckets))
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			if off := math.Abs(got/want[name] - 1); off > 0.1 {
-				t.Errorf("the median of %s is %s and exactly %s: %.0f %% off", buckets, seconds(got), seconds(want[name]), 100*off)
-			}
-		}
-	}
-}
-
-func seconds(s float64) string {
-	return model.Duration(time.Duration(s * float64(time.Second))).String()
-}

@@ -16,9 +16,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// The dashboards, as far as queries are concerned, and what Grafana does to an
-// expression before it sends it to Prometheus.
-
+// dashboard holds the queries and variables of a dashboard. This file does with
+// them what Grafana does before it sends an expression to Prometheus.
 type dashboard struct {
 	UID    string
 	Title  string
@@ -66,7 +65,7 @@ func readDashboards(t *testing.T) map[string]dashboard {
 	t.Helper()
 	files, err := filepath.Glob("../grafana/dashboards/*.json")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no dashboards: %v", err)
+		t.Fatalf("there are no dashboards: %v", err)
 	}
 	all := map[string]dashboard{}
 	for _, file := range files {
@@ -95,26 +94,26 @@ func (d dashboard) panel(t *testing.T, title string) panel {
 	return panel{}
 }
 
-// selection is what a person has chosen: the values of variables by name. A
-// variable that is not in it is at All, or at its first option.
+// selection holds the selected values of variables by name. A variable that is
+// missing is set to All, or to its first option.
 type selection map[string][]string
 
-// chosen are the variables as Grafana keeps them once their options are known.
-type chosen map[string]value
+// values holds the value of every variable by name.
+type values map[string]value
 
-// value is the value of a variable: as it goes into an expression, and as it is
-// shown.
+// value is the value of a variable, as inserted into an expression and as
+// displayed.
 type value struct {
 	expression string
 	text       string
 }
 
-// variables finds the options of every variable, in their order, and makes the
-// selection. A selected value that is not among the options is an error.
-func (d dashboard) variables(s *server, selected selection) (chosen, error) {
-	values := chosen{}
+// variables queries the options of every variable, in order, and applies the
+// selection. It returns an error if a selected value is not among the options.
+func (d dashboard) variables(s *server, selected selection) (values, error) {
+	known := values{}
 	for _, v := range d.Templating.List {
-		options, err := v.options(s, values)
+		options, err := v.options(s, known)
 		if err != nil {
 			return nil, fmt.Errorf("variable %s: %w", v.Name, err)
 		}
@@ -124,21 +123,21 @@ func (d dashboard) variables(s *server, selected selection) (chosen, error) {
 		picked := selected[v.Name]
 		for _, p := range picked {
 			if !slices.Contains(options, p) {
-				return nil, fmt.Errorf("variable %s has the options %q, and %q is not one", v.Name, options, p)
+				return nil, fmt.Errorf("variable %s has the options %q, but not %q", v.Name, options, p)
 			}
 		}
 		switch {
 		case len(picked) > 0:
-			values[v.Name] = v.of(picked)
+			known[v.Name] = v.format(picked)
 		case !v.IncludeAll:
-			values[v.Name] = v.of(options[:1])
+			known[v.Name] = v.format(options[:1])
 		case v.AllValue != "":
-			values[v.Name] = value{v.AllValue, "All"}
+			known[v.Name] = value{v.AllValue, "All"}
 		default:
-			values[v.Name] = value{v.of(options).expression, "All"}
+			known[v.Name] = value{v.format(options).expression, "All"}
 		}
 	}
-	return values, nil
+	return known, nil
 }
 
 var (
@@ -146,7 +145,9 @@ var (
 	queryResult = regexp.MustCompile(`^query_result\((.+)\)$`)
 )
 
-func (v variable) options(s *server, known chosen) ([]string, error) {
+// options queries the options of a variable. Its query may refer to variables that
+// are known already.
+func (v variable) options(s *server, known values) ([]string, error) {
 	var text string
 	if err := json.Unmarshal(v.Query, &text); err != nil {
 		var query struct{ Query string }
@@ -182,8 +183,8 @@ func (v variable) options(s *server, known chosen) ([]string, error) {
 	return options, nil
 }
 
-// results are the results of an expression as text, and of that what the
-// variable's regular expression takes out.
+// results evaluates an expression and extracts an option from each result, as
+// text, with the regular expression of the variable.
 func (v variable) results(s *server, expression string) ([]string, error) {
 	vector, err := s.query(expression)
 	if err != nil {
@@ -205,14 +206,14 @@ func (v variable) results(s *server, expression string) ([]string, error) {
 var special = strings.NewReplacer(`\`, `\\\\`, `.`, `\\.`, `*`, `\\*`, `+`, `\\+`, `?`, `\\?`, `(`, `\\(`, `)`, `\\)`,
 	`[`, `\\[`, `]`, `\\]`, `{`, `\\{`, `}`, `\\}`, `|`, `\\|`, `^`, `\\^`, `$`, `\\$`, `"`, `\"`)
 
-// of is how the data source for Prometheus writes values into an expression.
-func (v variable) of(values []string) value {
-	text := strings.Join(values, " + ")
+// format returns the value as the Prometheus data source inserts it.
+func (v variable) format(selected []string) value {
+	text := strings.Join(selected, " + ")
 	if !v.Multi && !v.IncludeAll {
-		return value{strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(values[0]), text}
+		return value{strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(selected[0]), text}
 	}
 	var escaped []string
-	for _, one := range values {
+	for _, one := range selected {
 		escaped = append(escaped, special.Replace(one))
 	}
 	if len(escaped) == 1 {
@@ -223,8 +224,8 @@ func (v variable) of(values []string) value {
 
 var reference = regexp.MustCompile(`\$\{(\w+)(?::(\w+))?\}|\$(\w+)`)
 
-// fill puts the values of variables into an expression.
-func (c chosen) fill(expression string, builtin map[string]string) (string, error) {
+// fill replaces the variables in an expression by their values.
+func (c values) fill(expression string, builtin map[string]string) (string, error) {
 	var unknown error
 	filled := reference.ReplaceAllStringFunc(expression, func(found string) string {
 		match := reference.FindStringSubmatch(found)
@@ -234,7 +235,7 @@ func (c chosen) fill(expression string, builtin map[string]string) (string, erro
 		}
 		v, ok := c[name]
 		if !ok {
-			unknown = fmt.Errorf("%s: there is no variable %s", expression, name)
+			unknown = fmt.Errorf("%s: unknown variable %s", expression, name)
 		}
 		if match[2] == "text" {
 			return v.text
@@ -249,10 +250,10 @@ type span struct{ from, to time.Time }
 
 func lastSpan(length time.Duration) span { return span{time.Now().Add(-length), time.Now()} }
 
-// scrapeInterval is what the data source is told.
+// scrapeInterval is the setting of the data source.
 const scrapeInterval = 15 * time.Second
 
-// step is the interval that Grafana finds for a panel that is 600 pixels wide.
+// step returns the interval that Grafana computes for a panel 600 pixels wide.
 func (s span) step(maxDataPoints int, atLeast ...string) time.Duration {
 	if maxDataPoints == 0 {
 		maxDataPoints = 600
@@ -269,9 +270,9 @@ func (s span) step(maxDataPoints int, atLeast ...string) time.Duration {
 	return step
 }
 
-// run sends the expression of a query as Grafana would and returns how many
-// samples came back.
-func (s *server) run(expression string, c chosen, q target, when span, step time.Duration) (samples int, err error) {
+// run sends the expression of a query as Grafana would and returns the number of
+// samples in the result.
+func (s *server) run(expression string, c values, q target, when span, step time.Duration) (samples int, err error) {
 	filled, err := c.fill(expression, map[string]string{
 		"__interval": model.Duration(step).String(), "__range": model.Duration(when.to.Sub(when.from).Round(time.Second)).String(),
 		"__rate_interval": model.Duration(max(step+scrapeInterval, 4*scrapeInterval)).String(),
@@ -293,7 +294,7 @@ func (s *server) run(expression string, c chosen, q target, when span, step time
 	}
 	matrix, ok := found.(model.Matrix)
 	if !ok {
-		return 0, fmt.Errorf("%s is a %s", filled, found.Type())
+		return 0, fmt.Errorf("%s returns a %s, want a matrix", filled, found.Type())
 	}
 	for _, series := range matrix {
 		samples += len(series.Values)

@@ -15,15 +15,15 @@ import (
 	"time"
 )
 
-// windows are those that the services of these tests show: the usual ones, and
-// one that everything falls into.
+// windows lists the windows of the services in these tests: the default ones, and
+// one that includes everything.
 var windows = map[string]time.Duration{
 	"7d": 7 * day, "30d": 30 * day, "90d": 90 * day, "9000d": 9000 * day,
 }
 
 const day = 24 * time.Hour
 
-// teams are the teams of the projects: every third project belongs to nobody.
+// teams assigns the projects to teams. Every third project has none.
 func teams(projects []string) map[string][]string {
 	of := map[string][]string{}
 	for i, p := range projects {
@@ -37,7 +37,7 @@ func teams(projects []string) map[string][]string {
 	return of
 }
 
-// scope is a set of projects that figures are shown of, and the labels of them.
+// scope is a set of projects with common figures, and the labels of these.
 type scope struct {
 	labels   string
 	projects []string
@@ -54,10 +54,10 @@ func scopes(projects []string) []scope {
 	return all
 }
 
-// makeHistory makes the data of a Prometheus that has watched for half a year:
-// counters, buckets and gauges as it would have scraped them, and what the
-// recording rules make of the counters. All of it by promtool, from OpenMetrics
-// and from the rules.
+// makeHistory creates the data of a Prometheus that has run for half a year:
+// counters, buckets and gauges as it would have scraped them, and the results of
+// the recording rules for counters. promtool creates both, from OpenMetrics and
+// from the rules.
 func makeHistory(t *testing.T, entries []entry, now time.Time) (data string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -67,18 +67,20 @@ func makeHistory(t *testing.T, entries []entry, now time.Time) (data string) {
 	const blocks = "--max-block-duration=2400h"
 	promtool(t, "tsdb", "create-blocks-from", blocks, "openmetrics", "--quiet", file, data)
 
-	// promtool evaluates at moments of its own, between the samples.
+	// promtool evaluates between the samples, so the lookback is long.
 	s := startPrometheusIn(t, dir, "", "--storage.tsdb.retention.time=400d", "--query.lookback-delta=13h")
 	times := historyTimes(now)
 	promtool(t, "tsdb", "create-blocks-from", blocks, "rules", "--url=http://"+s.address, "--eval-interval=12h",
 		fmt.Sprintf("--start=%d", times[0].Unix()), fmt.Sprintf("--end=%d", times[len(times)-1].Unix()),
 		"--output-dir="+data, "../prometheus/rules/counters.yml")
-	s.program.stop(syscall.SIGTERM)
+	if err := s.process.Stop(syscall.SIGTERM); err != nil {
+		t.Errorf("Prometheus ended with %v", err)
+	}
 	return data
 }
 
-// copied is another copy of a folder, in a folder of its own.
-func copied(t *testing.T, data string) (dir string) {
+// copyData copies a data folder into a new folder, as the folder data.
+func copyData(t *testing.T, data string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	if err := os.CopyFS(filepath.Join(dir, "data"), os.DirFS(data)); err != nil {
@@ -91,15 +93,14 @@ func promtool(t *testing.T, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath("promtool")
 	if err != nil {
-		t.Fatalf("promtool is needed: %v (.ci/watch builds it)", err)
+		t.Fatalf("promtool is required: %v (.ci/watch builds it)", err)
 	}
 	if output, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput(); err != nil {
 		t.Fatalf("promtool %s: %v\n%s", args, err, output)
 	}
 }
 
-// writeHistory writes OpenMetrics with timestamps: every half day, and around
-// the moments that a window ago is looked up at.
+// writeHistory writes OpenMetrics with the timestamps of historyTimes.
 func writeHistory(t *testing.T, name string, entries []entry, now time.Time) {
 	t.Helper()
 	file, err := os.Create(name)
@@ -134,6 +135,8 @@ func teamOf(projects []string, project string) string {
 	return ""
 }
 
+// historyTimes returns every half day of half a year, and more times around those
+// that queries look up: one window ago.
 func historyTimes(now time.Time) []time.Time {
 	var times []time.Time
 	for at := now.Add(-185 * day).Truncate(12 * time.Hour); at.Before(now.Add(-3 * time.Hour)); at = at.Add(12 * time.Hour) {
@@ -149,8 +152,8 @@ func historyTimes(now time.Time) []time.Time {
 	return slices.Compact(times)
 }
 
-// before are the labels of the target that the history was scraped from.
-const before = `job="em_metrics",instance="before",environment="production",`
+// targetLabels are the labels of the target that the history was scraped from.
+const targetLabels = `job="em_metrics",instance="before",environment="production",`
 
 func writeFigures(w *bufio.Writer, entries []entry, s scope, at time.Time) {
 	for label, window := range windows {
@@ -159,15 +162,15 @@ func writeFigures(w *bufio.Writer, entries []entry, s scope, at time.Time) {
 			if quantile != "" {
 				quantile = fmt.Sprintf(",quantile=%q", quantile)
 			}
-			fmt.Fprintf(w, "%s{%swindow=%q,%s%s} %g %d\n", name, before, label, s.labels, quantile, figure, at.Unix())
+			fmt.Fprintf(w, "%s{%swindow=%q,%s%s} %g %d\n", name, targetLabels, label, s.labels, quantile, figure, at.Unix())
 		}
 	}
 }
 
 // writeTotals writes the counters and histograms of a project as they would have
-// been had every event been reported when it happened.
+// been if every event had been reported when it happened.
 func writeTotals(w *bufio.Writer, entries []entry, project, team string, at time.Time) {
-	labels := before + fmt.Sprintf("project_id=%q", project)
+	labels := targetLabels + fmt.Sprintf("project_id=%q", project)
 	if team != "" {
 		labels += fmt.Sprintf(",team_id=%q", team)
 	}
@@ -188,13 +191,13 @@ func writeTotals(w *bufio.Writer, entries []entry, project, team string, at time
 					n++
 				}
 			}
-			fmt.Fprintf(w, "%s_bucket{%s,le=%q} %d %d\n", name, labels, openMetrics(bound), n, at.Unix())
+			fmt.Fprintf(w, "%s_bucket{%s,le=%q} %d %d\n", name, labels, formatBound(bound), n, at.Unix())
 		}
 	}
 }
 
-// openMetrics spells a bound as OpenMetrics does.
-func openMetrics(bound float64) string {
+// formatBound formats the bound of a bucket as OpenMetrics requires.
+func formatBound(bound float64) string {
 	if math.IsInf(bound, 1) {
 		return "+Inf"
 	}
@@ -253,7 +256,7 @@ func totalsOf(entries []entry, project string, at time.Time) totals {
 	return t
 }
 
-// bounds are those of the buckets of a histogram, in seconds.
+// bounds returns the bucket bounds of a histogram, in seconds.
 func bounds(histogram string) []float64 {
 	text := "1m 2m 5m 10m 15m 30m 45m 1h 90m 2h 3h 4h 6h 8h 12h 16h 24h 36h 48h 72h 96h 120h 168h 240h 336h 504h " +
 		"720h 1080h 1440h 2160h 4320h"
@@ -264,7 +267,7 @@ func bounds(histogram string) []float64 {
 	for word := range strings.FieldsSeq(text) {
 		d, err := time.ParseDuration(word)
 		if err != nil {
-			panic(err) // it is written above
+			panic(err) // the text above is wrong
 		}
 		seconds = append(seconds, d.Seconds())
 	}

@@ -12,9 +12,8 @@ import (
 	"testing"
 )
 
-// The rules say what level a figure has, and the dashboards colour it: both
-// must mean the same.
-func TestLevelsAreColouredAsTheRulesSay(t *testing.T) {
+// The colors of the dashboards follow the same bounds as the levels of the rules.
+func TestColorsMatchTheLevelsOfTheRules(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("../grafana/dashboards/dora-overview.json")
 	if err != nil {
@@ -55,7 +54,7 @@ func TestLevelsAreColouredAsTheRulesSay(t *testing.T) {
 				if property.ID != "thresholds" {
 					continue
 				}
-				if err := sameBands(string(rules), key, o.Matcher.Options, property.Value); err != nil {
+				if err := compareBands(string(rules), key, o.Matcher.Options, property.Value); err != nil {
 					t.Errorf("%s of %s: %v", p.Title, o.Matcher.Options, err)
 				}
 				checked++
@@ -63,52 +62,52 @@ func TestLevelsAreColouredAsTheRulesSay(t *testing.T) {
 		}
 	}
 	if checked != 8 {
-		t.Errorf("%d tables of bands were compared, want 8", checked)
+		t.Errorf("%d sets of thresholds were compared, want 8", checked)
 	}
 }
 
 var bound = regexp.MustCompile(`[<>]=? bool ([0-9./* ]+)\)`)
 
-// sameBands compares the bounds of the rule with those of the thresholds.
-func sameBands(rules, key, year string, thresholds json.RawMessage) error {
+// compareBands returns an error unless the thresholds are the bounds of the rule.
+func compareBands(rules, key, year string, thresholds json.RawMessage) error {
 	_, group, _ := strings.Cut(rules, "dora_level_"+year)
 	_, rule, ok := strings.Cut(group, "key: "+key+"\n")
 	if !ok {
-		return errors.New("there is no rule for it")
+		return errors.New("there is no such rule")
 	}
 	rule, _, _ = strings.Cut(rule, "- record")
-	var colours struct{ Steps []struct{ Value *float64 } }
-	if err := json.Unmarshal(thresholds, &colours); err != nil {
+	var colors struct{ Steps []struct{ Value *float64 } }
+	if err := json.Unmarshal(thresholds, &colors); err != nil {
 		return err
 	}
 	var want []float64
 	for _, match := range bound.FindAllStringSubmatch(rule, -1) {
-		want = append(want, arithmetic(match[1]))
+		want = append(want, evaluate(match[1]))
 	}
 	distinct := map[float64]bool{}
 	for _, w := range want {
 		distinct[w] = true
 	}
 	var got []float64
-	for _, step := range colours.Steps {
-		if step.Value != nil && *step.Value > 0.001 { // nothing deployed has no level, and no colour
+	for _, step := range colors.Steps {
+		if step.Value != nil && *step.Value > 0.001 { // no deployments have neither a level nor a color
 			got = append(got, *step.Value)
 		}
 	}
 	if len(got) != len(distinct) {
-		return fmt.Errorf("it has colours from %v and bounds in the rule %v", got, want)
+		return fmt.Errorf("the thresholds are %v, but the bounds of the rule are %v", got, want)
 	}
 	for w := range distinct {
 		near := slices.ContainsFunc(got, func(g float64) bool { return math.Abs(g/w-1) < 0.003 })
 		if !near {
-			return fmt.Errorf("no colour begins at %v", w)
+			return fmt.Errorf("there is no threshold at %v", w)
 		}
 	}
 	return nil
 }
 
-// arithmetic is the value of such as "365 / 12 * 86400".
-func arithmetic(text string) float64 {
+// evaluate returns the value of an expression such as "365 / 12 * 86400".
+func evaluate(text string) float64 {
 	value, operator := math.NaN(), ""
 	for _, word := range strings.Fields(text) {
 		var number float64

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// What em-metrics should show of a file of deployments and incidents, computed
-// from the file alone and in the plainest way: every figure looks at every line.
+// This file computes the figures that em-metrics should expose for a file of
+// deployments and incidents, in the simplest way: each figure looks at every line.
 
 // entry is a line of the file.
 type entry struct {
@@ -31,11 +31,12 @@ type entry struct {
 	FinishedAt    time.Time `json:"finished_at,omitzero"`
 }
 
+// times returns the dates of an entry, for changing them.
 func (e *entry) times() []*time.Time {
 	return []*time.Time{&e.FirstCommitAt, &e.DeployStartAt, &e.DeployedAt, &e.StartedAt, &e.RestoredAt, &e.FinishedAt}
 }
 
-// at is when the line could first have been sent.
+// at returns the time of the last date of an entry.
 func (e *entry) at() time.Time {
 	if e.Kind == "deployment" {
 		return e.DeployedAt
@@ -50,10 +51,10 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// readReleases reads the history of real releases that EM_METRICS_RELEASES
-// names, or else the sample of the repository, and moves it in time so that it
-// ends now: its newest entry is an hour old. Nothing in it is so close to the
-// edge of a window that a minute more or less would matter.
+// readReleases reads the history of real releases that EM_METRICS_RELEASES names,
+// or else the sample in the repository. It shifts the history so that its newest
+// entry is about an hour old and no date is within minutes of the edge of a window,
+// where the result would depend on the duration of the test.
 func readReleases(t *testing.T, windows ...time.Duration) []entry {
 	t.Helper()
 	file, err := os.Open(cmp.Or(os.Getenv("EM_METRICS_RELEASES"), "../cmd/em-metrics/testdata/sample.jsonl"))
@@ -77,12 +78,9 @@ func readReleases(t *testing.T, windows ...time.Duration) []entry {
 	}
 	now := time.Now()
 	shift := now.Add(-time.Hour).Sub(newest).Round(time.Second)
-	for moved := 0; ; moved++ {
-		if !near(entries, shift, now, windows) {
-			break
-		}
-		if shift -= time.Minute; moved == 10_000 {
-			t.Fatal("there is always something at the edge of a window")
+	for attempts := 0; nearEdge(entries, shift, now, windows); attempts++ {
+		if shift -= time.Minute; attempts == 10_000 {
+			t.Fatal("every shift has a date at the edge of a window")
 		}
 	}
 	for i := range entries {
@@ -96,9 +94,8 @@ func readReleases(t *testing.T, windows ...time.Duration) []entry {
 	return entries
 }
 
-// near tells whether anything happens within minutes of the edge of a window,
-// or of the windows before it.
-func near(entries []entry, shift time.Duration, now time.Time, windows []time.Duration) bool {
+// nearEdge reports whether a date is within minutes of the edge of a window.
+func nearEdge(entries []entry, shift time.Duration, now time.Time, windows []time.Duration) bool {
 	const margin = 10 * time.Minute
 	for i := range entries {
 		for _, at := range entries[i].times() {
@@ -115,8 +112,8 @@ func near(entries []entry, shift time.Duration, now time.Time, windows []time.Du
 	return false
 }
 
-// writeLines writes the entries to a file, as em-metrics replays them: each
-// deployment before the incidents that name it.
+// writeLines writes the entries to a file for em-metrics replay. Each deployment
+// must come before its incidents.
 func writeLines(t *testing.T, entries []entry) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "lines.jsonl")
@@ -136,8 +133,8 @@ func writeLines(t *testing.T, entries []entry) string {
 	return name
 }
 
-// figures are the values of the dora_ gauges, by name, and by name and quantile
-// for durations: "dora_lead_time_seconds 0.5". What is undefined is not there.
+// figures holds the values of the dora_ gauges by name, and for durations by name
+// and quantile, such as "dora_lead_time_seconds 0.5". Undefined values are missing.
 type figures map[string]float64
 
 // figuresOf computes the figures of the projects over the window that ends at
@@ -145,13 +142,13 @@ type figures map[string]float64
 func figuresOf(entries []entry, projects []string, window time.Duration, end time.Time) figures {
 	f := figures{"dora_deployments": 0, "dora_failed_deployments": 0, "dora_incidents": 0, "dora_deployments_unfinished": 0}
 	in := func(at time.Time) bool { return !at.IsZero() && !at.Before(end.Add(-window)) && !at.After(end) }
-	ours := func(e entry) bool { return slices.Contains(projects, e.Project) }
+	inScope := func(e entry) bool { return slices.Contains(projects, e.Project) }
 	var lead, duration, recovery, restore, detect []float64
 	days := map[string]bool{}
 	rework := 0.0
 	for _, e := range entries {
 		switch {
-		case !ours(e):
+		case !inScope(e):
 		case e.Kind == "deployment" && in(e.DeployedAt):
 			f["dora_deployments"]++
 			days[e.DeployedAt.UTC().Format(time.DateOnly)] = true
@@ -208,8 +205,8 @@ func deploymentOf(entries []entry, incident entry) *entry {
 	return nil
 }
 
-// distribution adds how many samples there are, and the median and the 90th
-// percentile between the closest ranks.
+// distribution adds the number of samples, and the median and the 90th percentile,
+// interpolated between the closest ranks.
 func (f figures) distribution(name string, samples []float64) {
 	f[name+"_samples"] = float64(len(samples))
 	if len(samples) == 0 {
@@ -223,7 +220,7 @@ func (f figures) distribution(name string, samples []float64) {
 	}
 }
 
-// projectsOf names the projects of the entries, each once and in order.
+// projectsOf returns the projects of the entries, sorted and without duplicates.
 func projectsOf(entries []entry) []string {
 	var names []string
 	for _, e := range entries {

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dbtest"
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
@@ -29,7 +29,7 @@ type rig struct {
 	t        *testing.T
 	path     string
 	options  exporter.Options
-	clock    atomic.Int64
+	clock    *dbtest.Clock
 	log      syncBuffer
 	store    *db.Store
 	exporter *exporter.Exporter
@@ -39,9 +39,8 @@ type rig struct {
 // newRig creates a rig that has caught up.
 func newRig(t *testing.T, o exporter.Options) *rig {
 	t.Helper()
-	r := &rig{t: t, path: filepath.Join(t.TempDir(), "events.db"), options: o}
+	r := &rig{t: t, path: filepath.Join(t.TempDir(), "events.db"), options: o, clock: dbtest.NewClock(noon)}
 	r.options.Logger = slog.New(slog.NewTextHandler(&r.log, nil))
-	r.clock.Store(noon.UnixMilli())
 	r.start()
 	r.catchUp()
 	t.Cleanup(r.stop)
@@ -84,8 +83,8 @@ func (r *rig) catchUp() {
 	}
 }
 
-func (r *rig) now() time.Time                { return time.UnixMilli(r.clock.Load()).UTC() }
-func (r *rig) advance(d time.Duration)       { r.clock.Add(d.Milliseconds()) }
+func (r *rig) now() time.Time                { return r.clock.Now() }
+func (r *rig) advance(d time.Duration)       { r.clock.Advance(d) }
 func (r *rig) ago(d time.Duration) time.Time { return r.now().Add(-d) }
 
 func (r *rig) do(commands ...db.Command) {

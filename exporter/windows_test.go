@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dbtest"
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
@@ -26,21 +26,20 @@ var noon = time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
 // windowed is a store and its exporter, at a time that a test sets.
 type windowed struct {
 	t        testing.TB
-	now      atomic.Int64
+	now      *dbtest.Clock
 	store    *db.Store
 	exporter *exporter.Exporter
 }
 
 func newWindowed(t testing.TB, o exporter.Options) *windowed {
 	t.Helper()
-	w := &windowed{t: t}
-	w.now.Store(noon.UnixMilli())
+	w := &windowed{t: t, now: dbtest.NewClock(noon)}
 	if o.WindowPatience == 0 {
 		o.WindowPatience = time.Minute // so that a slow machine changes nothing
 	}
 	var err error
 	w.store, err = db.Open(context.Background(), filepath.Join(t.TempDir(), "windows.db"),
-		db.Options{Now: func() time.Time { return time.UnixMilli(w.now.Load()) }})
+		db.Options{Now: w.now.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +95,20 @@ func (w *windowed) series() (lines []string) {
 		}
 	}
 	return lines
+}
+
+// families are the gauges of the windows with their help.
+func (w *windowed) families() string {
+	w.t.Helper()
+	answer := httptest.NewRecorder()
+	w.exporter.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	var kept strings.Builder
+	for line := range strings.Lines(answer.Body.String()) {
+		if strings.HasPrefix(strings.TrimPrefix(strings.TrimPrefix(line, "# HELP "), "# TYPE "), "dora_") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 func (w *windowed) has(line string) bool {
@@ -164,6 +177,7 @@ func TestWindowsShowTheFiguresOfTheStore(t *testing.T) {
 	if t.Failed() {
 		t.Log(strings.Join(got, "\n"))
 	}
+	compareGolden(t, "testdata/windows.txt", w.families())
 }
 
 func TestWindowsShowALateEventAtOnce(t *testing.T) {
@@ -185,11 +199,11 @@ func TestWindowsSlideWithoutAnEvent(t *testing.T) {
 	if !w.has(in) {
 		t.Fatal(w.series())
 	}
-	w.now.Add((59 * time.Second).Milliseconds())
+	w.now.Advance(59 * time.Second)
 	if !w.has(in) {
 		t.Error("computed again within a minute and without an event")
 	}
-	w.now.Add((2 * time.Second).Milliseconds())
+	w.now.Advance(2 * time.Second)
 	if lines := w.series(); len(lines) != 1 || lines[0] != "dora_series_dropped 0" {
 		t.Error("what has slid out of the window still shows: ", lines)
 	}

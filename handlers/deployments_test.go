@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+
+	"github.com/em-metrics/em-metrics/db/dbtest"
 )
 
 func TestDeployments(t *testing.T) {
@@ -248,7 +250,7 @@ func TestRepeatedDeployedCallsCountOnce(t *testing.T) {
 	s := start(t)
 	s.must("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`)
 	for _, now := range []string{"12:00", "12:01", "12:02", "12:03"} {
-		s.now.set(now)
+		s.now.Set(dbtest.At(now))
 		if got := s.send("POST /deployments/1/deployed", ""); got.String() != "200 shop/production/1 commit 10:00 start 11:00 deployed 12:00" {
 			t.Errorf("at %s: %s", now, got)
 		}

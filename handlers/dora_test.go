@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dbtest"
 )
 
 // aDay is a story with every figure in it, told at noon.
@@ -298,7 +299,7 @@ func TestExplainShowsTheEvidence(t *testing.T) {
 	if n := len(dig(t, decoded(t, first), "evidence").([]any)); n != 2 {
 		t.Errorf("%d on the first page", n)
 	}
-	s.now.set("13:00") // the pages belong together, however long the reading takes
+	s.now.Set(dbtest.At("13:00")) // the pages belong together, however long the reading takes
 	link := strings.Trim(strings.Split(first.header.Get("Link"), ";")[0], "<>")
 	second := decoded(t, s.get(link))
 	if dig(t, second, "to") != "2026-03-04T12:00:00.001Z" || dig(t, second, "evidence.0.deployment.id") != "1" ||
@@ -318,7 +319,7 @@ func TestDoraOfRealReleases(t *testing.T) {
 	}
 	defer file.Close()
 	s := start(t, func(o *setup) { o.Environment = "" })
-	s.now.ms.Store(time.Now().UnixMilli())
+	s.now.Set(time.Now())
 	leads, restores := map[string][]float64{}, map[string][]float64{}
 	var commands []db.Command
 	for lines := bufio.NewScanner(file); lines.Scan(); {

@@ -243,7 +243,7 @@ func TestConfigAndVersion(t *testing.T) {
 
 func TestDatesAreInUTCWithMilliseconds(t *testing.T) {
 	s := start(t)
-	s.now.ms.Store(time.Date(2026, 3, 4, 12, 0, 0, 7e6, time.UTC).UnixMilli())
+	s.now.Set(time.Date(2026, 3, 4, 12, 0, 0, 7e6, time.UTC))
 	got := s.send("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-03-04T08:00:00.12+02:00"}`)
 	want := `{"id":"1","project_id":"shop","environment":"production","team_id":null,"first_commit_at":"2026-03-04T06:00:00.120Z","deploy_start_at":"2026-03-04T12:00:00.007Z","deployed_at":null,"rework":false}` + "\n"
 	if got.body != want {

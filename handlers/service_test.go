@@ -15,11 +15,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dbtest"
 	"github.com/em-metrics/em-metrics/exporter"
 	"github.com/em-metrics/em-metrics/handlers"
 )
@@ -39,7 +38,7 @@ type service struct {
 	t      testing.TB
 	url    string
 	store  *db.Store
-	now    *testClock
+	now    *dbtest.Clock
 	log    *lockedBuffer
 	client *http.Client
 
@@ -50,9 +49,8 @@ type service struct {
 // requires no credential unless a change sets one.
 func start(t testing.TB, changes ...func(*setup)) *service {
 	t.Helper()
-	now, log := &testClock{}, &lockedBuffer{}
-	now.set("12:00")
-	o := setup{Database: db.Options{Now: now.now}}
+	now, log := dbtest.NewClock(dbtest.At("12:00")), &lockedBuffer{}
+	o := setup{Database: db.Options{Now: now.Now}}
 	o.Auth.Disabled = true
 	o.Environment = "production"
 	o.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -302,20 +300,6 @@ var timeOfDay = regexp.MustCompile(`@(\d\d:\d\d)`)
 // dates replaces every "@10:00" by that time of the test day.
 func dates(body string) string {
 	return timeOfDay.ReplaceAllString(body, "2026-03-04T$1:00Z")
-}
-
-// testClock is a clock that a test sets.
-type testClock struct{ ms atomic.Int64 }
-
-func (c *testClock) now() time.Time { return time.UnixMilli(c.ms.Load()) }
-
-// set sets a time of the test day, such as "12:00".
-func (c *testClock) set(timeOfDay string) {
-	t, err := time.Parse("2006-01-02 15:04", "2026-03-04 "+timeOfDay)
-	if err != nil {
-		panic(err)
-	}
-	c.ms.Store(t.UnixMilli())
 }
 
 // lockedBuffer is a buffer that is safe for concurrent use.

@@ -19,43 +19,44 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
-// BenchmarkStart measures how long the real program takes from its start to
-// its first answer of /metrics with a million events stored.
+// BenchmarkStart measures the time from the start of the program to its first
+// response to /metrics, with a million events stored.
 //
 //	go test -run '^$' -bench 'Start|Idle' -benchtime 3x ./cmd/em-metrics
 func BenchmarkStart(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "million.db")
 	fillStore(b, path, 1_000_000, 100)
-	i := startInstance(b, "SQLITE_DB="+path)
-	i.signal(syscall.SIGTERM)
+	s := programtest.StartService(b, "SQLITE_DB="+path)
+	stop(b, s)
 	var took, computing time.Duration
 	for b.Loop() {
 		start := time.Now()
-		i.start()
-		i.metrics()
+		s.Start()
+		s.Metrics()
 		took += time.Since(start)
-		i.signal(syscall.SIGTERM)
-		computing += i.cmd.ProcessState.UserTime() + i.cmd.ProcessState.SystemTime()
+		stop(b, s)
+		computing += s.CPUTime()
 	}
 	b.ReportMetric(took.Seconds()/float64(b.N), "s/start")
-	b.ReportMetric(computing.Seconds()/float64(b.N), "cpu-s/start") // hardly differs on a busy machine
+	b.ReportMetric(computing.Seconds()/float64(b.N), "cpu-s/start") // depends little on the load of the machine
 }
 
-// BenchmarkIdle reports the resident memory of the real program after its
-// start and a first request and scrape.
+// BenchmarkIdle reports the resident memory of the program after its start, one
+// request and one scrape.
 func BenchmarkIdle(b *testing.B) {
 	var resident float64
 	for b.Loop() {
-		i := startInstance(b)
-		i.mustPost("/deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`)
-		i.metrics()
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.cmd.Process.Pid))
+		s := programtest.StartService(b)
+		s.Post("/deployments", deployment)
+		s.Metrics()
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID()))
 		if err != nil {
-			b.Skip("only Linux tells the memory of a process in /proc")
+			b.Skip("only Linux has the memory of a process in /proc")
 		}
 		_, after, _ := strings.Cut(string(status), "VmRSS:")
 		kib, err := strconv.ParseFloat(strings.Fields(after)[0], 64)
@@ -63,12 +64,19 @@ func BenchmarkIdle(b *testing.B) {
 			b.Fatal(err)
 		}
 		resident += kib / 1024
-		i.signal(syscall.SIGTERM)
+		stop(b, s)
 	}
 	b.ReportMetric(resident/float64(b.N), "MiB-resident")
 }
 
-// fillStore writes events as the store would, in one statement.
+func stop(b *testing.B, s *programtest.Service) {
+	b.Helper()
+	if err := s.Stop(syscall.SIGTERM); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// fillStore writes the rows and events that the store would, in one statement.
 func fillStore(b *testing.B, path string, events, projects int) {
 	b.Helper()
 	store, err := db.Open(context.Background(), path, db.Options{})
@@ -83,7 +91,7 @@ func fillStore(b *testing.B, path string, events, projects int) {
 		b.Fatal(err)
 	}
 	defer pool.Close()
-	// A deployment has two events. They are spread over the last year.
+	// Each deployment has two events. They are spread over the last year.
 	_, err = pool.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
 		INSERT INTO deployments (project_id, environment, id, first_commit_at, deploy_start_at, deployed_at, began_at, recorded_at)
 		SELECT 'project-' || (i % ?2), 'production', printf('%08d', i), at - 3600000 - (i * 7919) % 864000000,
@@ -100,8 +108,8 @@ func fillStore(b *testing.B, path string, events, projects int) {
 	}
 }
 
-// BenchmarkScrape compares /metrics with 1,000 label sets of all instruments
-// with the same series in plain vectors of client_golang.
+// BenchmarkScrape compares /metrics, with 1,000 label sets of every instrument,
+// to the same series in plain vectors of client_golang.
 //
 //	go test -run '^$' -bench Scrape ./cmd/em-metrics
 func BenchmarkScrape(b *testing.B) {
@@ -131,6 +139,8 @@ func scrape(b *testing.B, handler http.Handler) {
 	b.ReportMetric(float64(size)/1e6, "MB/scrape")
 }
 
+// ourScrape returns the /metrics handler of an exporter with the given number of
+// label sets.
 func ourScrape(b *testing.B, sets int) http.Handler {
 	b.Helper()
 	store, err := db.Open(context.Background(), filepath.Join(b.TempDir(), "scrape.db"), db.Options{})
@@ -159,7 +169,8 @@ func ourScrape(b *testing.B, sets int) http.Handler {
 	return e.Handler()
 }
 
-// plainScrape has the same counters and histograms, with as many buckets.
+// plainScrape returns a handler with the same counters and histograms, with as
+// many buckets.
 func plainScrape(sets int) http.Handler {
 	registry := prometheus.NewRegistry()
 	labels := []string{"environment", "project_id"}

@@ -28,15 +28,14 @@ import (
 	"github.com/em-metrics/em-metrics/handlers"
 )
 
-// BenchmarkPost compares, in one run, durable POST /deployments over HTTP with
-// what bounds it: a handler that only decodes, one commit for each request, and
-// the bare sync of the disk.
+// BenchmarkPost compares durable POST /deployments over HTTP with its bounds, in
+// one run: a handler that only decodes, one commit per request, and a sync of
+// the disk alone.
 //
 //	go test -run '^$' -bench Post -benchtime 20000x ./cmd/em-metrics
 //
-// The client takes its part of the machine, and the lighter it is the more the
-// handler that does nothing gains. So there are two: bare sockets, and what a
-// program in Go would use.
+// The client shares the machine with the server. A lighter client helps the
+// handlers that do little most, so there are two: plain sockets and net/http.
 func BenchmarkPost(b *testing.B) {
 	for _, client := range []struct {
 		name string
@@ -62,7 +61,8 @@ func BenchmarkPost(b *testing.B) {
 	b.Run("fdatasync", benchmarkSync)
 }
 
-// noop decodes a request as the API does and answers as much.
+// noop returns a handler that decodes a request and writes a response like those
+// of the API, and does nothing else.
 func noop(*testing.B) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var request handlers.DeploymentRequest
@@ -79,7 +79,7 @@ func noop(*testing.B) http.Handler {
 	})
 }
 
-// durable is the service as it is, with its request log.
+// durable returns the handler of the service, with its request log.
 func durable(b *testing.B) http.Handler {
 	store, err := db.Open(context.Background(), filepath.Join(b.TempDir(), "bench.db"), db.Options{})
 	if err != nil {
@@ -100,7 +100,8 @@ func durable(b *testing.B) http.Handler {
 	return api
 }
 
-// naive commits each request by itself, from a pool of connections.
+// naive returns a handler that commits each request separately, from a pool of
+// connections.
 func naive(b *testing.B) http.Handler {
 	query := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
 	pool, err := sql.Open("sqlite", "file:"+filepath.Join(b.TempDir(), "naive.db")+"?"+query.Encode())
@@ -137,12 +138,12 @@ func naive(b *testing.B) http.Handler {
 	})
 }
 
-// ids are unique over all benchmarks.
+// ids counts the deployments, so that ids are unique in all benchmarks.
 var ids atomic.Int64
 
-// load sends b.N requests over so many connections and reports how many a
-// second there were, how long all but one in a hundred took, and how much
-// computing each cost, which hardly differs on a busy machine.
+// load sends b.N requests over a number of connections. It reports the rate, the
+// 99th percentile of the latency, and the CPU time of a request, which depends
+// little on the load of the machine.
 func load(b *testing.B, address string, connections int, dial func(address string) (caller, error)) {
 	b.Helper()
 	var left atomic.Int64
@@ -150,7 +151,7 @@ func load(b *testing.B, address string, connections int, dial func(address strin
 	times := make([][]time.Duration, connections)
 	var clients sync.WaitGroup
 	b.ResetTimer()
-	start, busy := time.Now(), computed()
+	start, busy := time.Now(), cpuTime()
 	for c := range connections {
 		clients.Go(func() {
 			client, err := dial(address)
@@ -172,22 +173,22 @@ func load(b *testing.B, address string, connections int, dial func(address strin
 	}
 	clients.Wait()
 	took := time.Since(start)
-	busy = computed() - busy
+	busy = cpuTime() - busy
 	b.StopTimer()
 	all := slices.Concat(times...)
 	slices.Sort(all)
 	b.ReportMetric(float64(len(all))/took.Seconds(), "req/s")
 	b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
-	b.ReportMetric(float64(busy.Microseconds())/float64(len(all)), "cpu-us/req") // of the client too
+	b.ReportMetric(float64(busy.Microseconds())/float64(len(all)), "cpu-us/req") // includes the client
 }
 
-// caller sends a deployment and waits for the answer, over a connection of its own.
+// caller sends a deployment over its own connection and waits for the response.
 type caller struct {
 	post  func(body string) error
 	close func()
 }
 
-// dialHTTP makes a caller of the standard library.
+// dialHTTP returns a caller that uses net/http.
 func dialHTTP(address string) (caller, error) {
 	transport := &http.Transport{MaxConnsPerHost: 1}
 	client := &http.Client{Transport: transport}
@@ -205,8 +206,8 @@ func dialHTTP(address string) (caller, error) {
 	}}, nil
 }
 
-// dialSocket makes a caller that does as little work as can be, so that the
-// server has the machine.
+// dialSocket returns a caller that does as little work as possible, to leave the
+// machine to the server.
 func dialSocket(address string) (caller, error) {
 	connection, err := net.Dial("tcp", address)
 	if err != nil {
@@ -250,7 +251,7 @@ func exchange(connection io.Writer, answers *bufio.Reader, body string) error {
 	}
 }
 
-// benchmarkSync appends a page and waits until it is on disk.
+// benchmarkSync measures how long it takes to append a page and sync it to disk.
 func benchmarkSync(b *testing.B) {
 	file, err := os.Create(filepath.Join(b.TempDir(), "sync"))
 	if err != nil {

@@ -1,52 +1,52 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
+	"net"
 	"os"
-	"reflect"
-	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/caarlos0/env/v11"
 
-	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/client"
+	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/exporter"
 	"github.com/em-metrics/em-metrics/handlers"
 )
 
-// config is every setting of the service. Nothing else reads the environment,
-// but for the OpenTelemetry SDK with its own OTEL_ variables.
+// config holds the settings of the service. Only this file reads the environment,
+// apart from the OpenTelemetry SDK with its own OTEL_ variables.
 type config struct {
 	Host          string        `env:"HOST" envDefault:"0.0.0.0" help:"address to listen on"`
 	Port          uint16        `env:"PORT" envDefault:"3000" help:"port to listen on"`
-	Database      string        `env:"SQLITE_DB" envDefault:"em-metrics.db" help:"database file, made if it is not there"`
-	Teams         string        `env:"CONFIG" help:"JSON file of teams, their projects and users"`
-	NoAuth        toggle        `env:"EM_METRICS_NO_AUTH" help:"let everybody in"`
-	Token         string        `env:"EM_METRICS_TOKEN_AUTH" secret:"true" help:"token that clients send"`
-	Username      string        `env:"EM_METRICS_BASIC_AUTH_USERNAME" secret:"true" help:"user name that clients send"`
-	Password      string        `env:"EM_METRICS_BASIC_AUTH_PASSWORD" secret:"true" help:"password that clients send"`
-	PublicMetrics toggle        `env:"EM_METRICS_PUBLIC_METRICS" help:"let everybody read /metrics"`
-	Environment   string        `env:"DEPLOYMENT_ENVIRONMENT" envDefault:"NO_ENV" help:"environment of requests that name none"`
+	Database      string        `env:"SQLITE_DB" envDefault:"em-metrics.db" help:"database file, created if it does not exist"`
+	Teams         string        `env:"CONFIG" help:"JSON file of teams with their projects and users"`
+	NoAuth        toggle        `env:"EM_METRICS_NO_AUTH" help:"disables authentication"`
+	Token         string        `env:"EM_METRICS_TOKEN_AUTH" secret:"true" help:"token that clients must send"`
+	Username      string        `env:"EM_METRICS_BASIC_AUTH_USERNAME" secret:"true" help:"user name that clients must send"`
+	Password      string        `env:"EM_METRICS_BASIC_AUTH_PASSWORD" secret:"true" help:"password that clients must send"`
+	PublicMetrics toggle        `env:"EM_METRICS_PUBLIC_METRICS" help:"disables authentication of /metrics and badges"`
+	Environment   string        `env:"DEPLOYMENT_ENVIRONMENT" envDefault:"NO_ENV" help:"environment of requests that do not name one"`
 	ServiceName   string        `env:"OTEL_SERVICE_NAME" envDefault:"em_metrics" help:"service.name of pushed metrics"`
-	CollectorURL  string        `env:"OTEL_COLLECTOR_URL" help:"where to push metrics: http(s)://host:4318 or grpc(s)://host:4317; empty: nowhere"`
-	SeriesHold    time.Duration `env:"EM_METRICS_SERIES_HOLD" envDefault:"150s" help:"how long scrapers see a new series at zero; 0: not at all"`
-	LabelSetLimit int           `env:"EM_METRICS_LABEL_SET_LIMIT" envDefault:"2000" help:"distinct sets of project, environment and team; further ones are counted together"`
-	Windows       windows       `env:"EM_METRICS_WINDOWS" envDefault:"7d,30d,90d" help:"windows of the exact dora_ gauges; none: no such gauges"`
-	ShutdownLimit time.Duration `env:"EM_METRICS_SHUTDOWN_TIMEOUT" envDefault:"10s" help:"how long stopping may take"`
+	CollectorURL  string        `env:"OTEL_COLLECTOR_URL" help:"collector to push metrics to: http(s)://host:4318 or grpc(s)://host:4317; empty disables the push"`
+	SeriesHold    time.Duration `env:"EM_METRICS_SERIES_HOLD" envDefault:"150s" help:"how long a new series is exposed as zero; 0 disables this"`
+	LabelSetLimit int           `env:"EM_METRICS_LABEL_SET_LIMIT" envDefault:"2000" help:"maximum number of combinations of project, environment and team; others are counted together"`
+	Windows       windows       `env:"EM_METRICS_WINDOWS" envDefault:"7d,30d,90d" help:"windows of the exact dora_ gauges; none disables them"`
+	ShutdownLimit time.Duration `env:"EM_METRICS_SHUTDOWN_TIMEOUT" envDefault:"10s" help:"time limit for a graceful shutdown"`
 	LogLevel      slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	LogFormat     string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json"`
 }
 
-// toggle is on with any value but 0, false, no and off.
+// toggle is on for any value except the empty one, 0, false, no and off.
 type toggle bool
 
-// UnmarshalText reads the value of a variable.
+// UnmarshalText parses the value of a variable.
 func (t *toggle) UnmarshalText(text []byte) error {
 	switch strings.ToLower(strings.TrimSpace(string(text))) {
 	case "", "0", "false", "no", "off":
@@ -57,10 +57,10 @@ func (t *toggle) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// windows are the lengths of the windows that are shown as gauges.
+// windows lists the lengths of the windows that are exposed as gauges.
 type windows []time.Duration
 
-// UnmarshalText reads the value of a variable: lengths with commas between.
+// UnmarshalText parses the value of a variable: lengths separated by commas.
 func (w *windows) UnmarshalText(text []byte) error {
 	*w = nil
 	if string(text) == "none" {
@@ -70,7 +70,7 @@ func (w *windows) UnmarshalText(text []byte) error {
 		if part = strings.TrimSpace(part); part == "" {
 			continue
 		}
-		length, err := db.ParseWindow(part)
+		length, err := dora.ParseWindow(part)
 		if err != nil {
 			return err
 		}
@@ -79,29 +79,28 @@ func (w *windows) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// loadConfig reads the settings and reports everything that is wrong with them
-// at once, by the names of the variables.
+// loadConfig reads the settings. The error lists every invalid variable by name.
 func loadConfig(environ []string) (config, error) {
 	variables := env.ToMap(environ)
 	problems := readSecretFiles(variables)
 	var c config
-	// First the defaults: they stay where a value cannot be read, so that
-	// nothing is said twice of it.
+	// The defaults come first. They remain where a value is invalid, so that the
+	// checks do not report it again.
 	if err := env.ParseWithOptions(&c, env.Options{Environment: map[string]string{}}); err != nil {
 		return c, fmt.Errorf("read the defaults: %w", err)
 	}
 	if err := env.ParseWithOptions(&c, env.Options{Environment: variables}); err != nil {
-		problems = append(problems, explainParsing(err, variables)...)
+		problems = append(problems, parseProblems(err, variables)...)
 	}
 	problems = append(problems, c.check()...)
 	if len(problems) > 0 {
-		return c, fmt.Errorf("the configuration cannot be used:\n%w\nTry:   em-metrics help", errors.Join(problems...))
+		return c, fmt.Errorf("invalid configuration:\n%w\nTry:   em-metrics help", errors.Join(problems...))
 	}
 	return c, nil
 }
 
-// readSecretFiles puts the content of the file that <NAME>_FILE names in the
-// place of <NAME>, for every secret.
+// readSecretFiles sets the variable of every secret to the content of the file
+// that <NAME>_FILE names, if it is set.
 func readSecretFiles(variables map[string]string) (problems []error) {
 	for _, v := range settings() {
 		file := variables[v.name+"_FILE"]
@@ -109,7 +108,7 @@ func readSecretFiles(variables map[string]string) (problems []error) {
 			continue
 		}
 		if variables[v.name] != "" {
-			problems = append(problems, fmt.Errorf("  %s and %s_FILE are both set: set one of them", v.name, v.name))
+			problems = append(problems, fmt.Errorf("  %s and %s_FILE are both set: set only one", v.name, v.name))
 			continue
 		}
 		content, err := os.ReadFile(file) //nolint:gosec // the operator names the file
@@ -124,9 +123,9 @@ func readSecretFiles(variables map[string]string) (problems []error) {
 	return problems
 }
 
-// explainParsing turns the errors of the parser, which name fields of a Go
-// struct, into ones that name variables.
-func explainParsing(err error, variables map[string]string) (problems []error) {
+// parseProblems turns an error of the parser, which names the fields of a Go
+// struct, into errors that name the variables.
+func parseProblems(err error, variables map[string]string) (problems []error) {
 	var all env.AggregateError
 	if !errors.As(err, &all) {
 		return []error{err}
@@ -139,20 +138,21 @@ func explainParsing(err error, variables map[string]string) (problems []error) {
 		}
 		for _, v := range settings() {
 			if v.field == parse.Name {
-				problems = append(problems, fmt.Errorf("  %s is %q: it must be %s", v.name, variables[v.name], v.form))
+				problems = append(problems, fmt.Errorf("  %s is %q: must be %s", v.name, variables[v.name], v.format))
 			}
 		}
 	}
 	return problems
 }
 
+// check returns an error for every setting that is invalid or contradicts another.
 func (c config) check() (problems []error) {
 	problem := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("  "+format, args...))
 	}
 	if !c.NoAuth && c.Token == "" && c.Username == "" && c.Password == "" {
 		problem("no credential is set: set EM_METRICS_TOKEN_AUTH, or EM_METRICS_BASIC_AUTH_USERNAME and " +
-			"EM_METRICS_BASIC_AUTH_PASSWORD (each also as <NAME>_FILE), or EM_METRICS_NO_AUTH=true to let everybody in")
+			"EM_METRICS_BASIC_AUTH_PASSWORD (each also as <NAME>_FILE), or EM_METRICS_NO_AUTH=true to disable authentication")
 	}
 	if c.Username != "" && c.Password == "" {
 		problem("EM_METRICS_BASIC_AUTH_USERNAME is set without EM_METRICS_BASIC_AUTH_PASSWORD: set both")
@@ -166,16 +166,16 @@ func (c config) check() (problems []error) {
 		}
 	}
 	if c.SeriesHold < 0 {
-		problem("EM_METRICS_SERIES_HOLD is %s: it must be 0 or more, such as 150s", c.SeriesHold)
+		problem("EM_METRICS_SERIES_HOLD is %s: must be 0 or more, such as 150s", c.SeriesHold)
 	}
 	if c.LabelSetLimit < 1 {
-		problem("EM_METRICS_LABEL_SET_LIMIT is %d: it must be 1 or more", c.LabelSetLimit)
+		problem("EM_METRICS_LABEL_SET_LIMIT is %d: must be 1 or more", c.LabelSetLimit)
 	}
 	if c.ShutdownLimit <= 0 {
-		problem("EM_METRICS_SHUTDOWN_TIMEOUT is %s: it must be more than 0, such as 10s", c.ShutdownLimit)
+		problem("EM_METRICS_SHUTDOWN_TIMEOUT is %s: must be more than 0, such as 10s", c.ShutdownLimit)
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
-		problem("LOG_FORMAT is %q: it must be text or json", c.LogFormat)
+		problem("LOG_FORMAT is %q: must be text or json", c.LogFormat)
 	}
 	return problems
 }
@@ -187,8 +187,8 @@ func (c config) auth() handlers.Auth {
 	}
 }
 
-// authInForce says in words who may call.
-func (c config) authInForce() string {
+// authSummary lists the enabled ways to authenticate, for the log.
+func (c config) authSummary() string {
 	var ways []string
 	switch {
 	case bool(c.NoAuth):
@@ -214,64 +214,43 @@ func (c config) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// setting describes one variable.
-type setting struct {
-	name, field, standard, help, form string
-	secret                            bool
+const urlFlagHelp = "`address` of the service (default EM_METRICS_URL, or http://localhost:$PORT)"
+
+// credentialsHelp explains which credentials the commands that send requests use.
+const credentialsHelp = `The credentials come from EM_METRICS_TOKEN_AUTH, or EM_METRICS_BASIC_AUTH_USERNAME and
+EM_METRICS_BASIC_AUTH_PASSWORD, or from the file that <NAME>_FILE names.
+`
+
+// newClient returns a client with the address and the credentials in the
+// environment. An address that is not empty replaces that of the environment.
+func newClient(environ []string, address string) (*client.Client, error) {
+	variables := env.ToMap(environ)
+	if problems := readSecretFiles(variables); len(problems) > 0 {
+		return nil, fmt.Errorf("read the credentials:\n%w", errors.Join(problems...))
+	}
+	c, err := client.New(client.Options{
+		URL:      cmp.Or(address, variables["EM_METRICS_URL"], "http://localhost:"+cmp.Or(variables["PORT"], "3000")),
+		Token:    variables["EM_METRICS_TOKEN_AUTH"],
+		Username: variables["EM_METRICS_BASIC_AUTH_USERNAME"],
+		Password: variables["EM_METRICS_BASIC_AUTH_PASSWORD"],
+	})
+	if err != nil {
+		return nil, fmt.Errorf("address of the service: %w", err)
+	}
+	return c, nil
 }
 
-func settings() []setting {
-	var all []setting
-	t := reflect.TypeFor[config]()
-	for i := range t.NumField() {
-		f := t.Field(i)
-		all = append(all, setting{
-			name: f.Tag.Get("env"), field: f.Name, standard: f.Tag.Get("envDefault"),
-			help: f.Tag.Get("help"), form: form(f.Type), secret: f.Tag.Get("secret") != "",
-		})
+// healthURL returns the address at which the service on this machine answers
+// health checks. It does not check the other settings, so a health check needs
+// neither credentials nor files.
+func healthURL(environ []string) (string, error) {
+	var c config
+	if err := env.ParseWithOptions(&c, env.Options{Environment: env.ToMap(environ)}); err != nil {
+		return "", fmt.Errorf("read HOST and PORT: %w", err)
 	}
-	return all
-}
-
-// form says in words what the value of a variable must be.
-func form(t reflect.Type) string {
-	switch t {
-	case reflect.TypeFor[time.Duration]():
-		return "a duration with a unit, such as 150s or 5m"
-	case reflect.TypeFor[slog.Level]():
-		return "debug, info, warn or error"
-	case reflect.TypeFor[windows]():
-		return "hours, days or weeks with commas between, such as 7d,30d,90d, or none"
-	case reflect.TypeFor[uint16]():
-		return "a number from 0 to 65535"
+	host := c.Host
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
 	}
-	return "a whole number"
-}
-
-// environmentHelp lists every variable with its default.
-func environmentHelp() string {
-	var b strings.Builder
-	b.WriteString("Environment:\n")
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, v := range settings() {
-		standard := ""
-		if v.standard != "" {
-			standard = " (default " + v.standard + ")"
-		}
-		fmt.Fprintf(w, "  %s\t%s%s\n", v.name, v.help, standard)
-	}
-	_ = w.Flush() // a strings.Builder does not fail
-	secrets := map[string]bool{}
-	for _, v := range settings() {
-		if v.secret {
-			secrets[v.name+"_FILE"] = true
-		}
-	}
-	b.WriteString("\nA secret can come from a file instead:\n")
-	for _, name := range slices.Sorted(maps.Keys(secrets)) {
-		fmt.Fprintf(&b, "  %s\n", name)
-	}
-	b.WriteString("\nThe OTEL_ variables of the OpenTelemetry SDK work too, such as OTEL_RESOURCE_ATTRIBUTES,\n" +
-		"OTEL_METRIC_EXPORT_INTERVAL and OTEL_EXPORTER_OTLP_HEADERS.\n")
-	return b.String()
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(int(c.Port))) + "/health", nil
 }

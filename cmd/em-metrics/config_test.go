@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,45 +8,45 @@ import (
 	"time"
 )
 
-// Every mistake in the environment, with all that is said of it.
+// Every mistake in the environment, with the error for it.
 func TestConfigurationMistakes(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct{ env, want string }{
-		"authentication switched off by a no": {"EM_METRICS_NO_AUTH=no", "no credential is set: set EM_METRICS_TOKEN_AUTH, " +
+		"EM_METRICS_NO_AUTH is no": {"EM_METRICS_NO_AUTH=no", "no credential is set: set EM_METRICS_TOKEN_AUTH, " +
 			"or EM_METRICS_BASIC_AUTH_USERNAME and EM_METRICS_BASIC_AUTH_PASSWORD (each also as <NAME>_FILE), " +
-			"or EM_METRICS_NO_AUTH=true to let everybody in"},
+			"or EM_METRICS_NO_AUTH=true to disable authentication"},
 		"user name without password": {"EM_METRICS_BASIC_AUTH_USERNAME=ci",
 			"EM_METRICS_BASIC_AUTH_USERNAME is set without EM_METRICS_BASIC_AUTH_PASSWORD: set both"},
 		"password without user name": {"EM_METRICS_BASIC_AUTH_PASSWORD=hidden",
 			"EM_METRICS_BASIC_AUTH_PASSWORD is set without EM_METRICS_BASIC_AUTH_USERNAME: set both"},
-		"secret file that is not there": {"EM_METRICS_TOKEN_AUTH_FILE=/no/such/file",
+		"missing secret file": {"EM_METRICS_TOKEN_AUTH_FILE=/no/such/file",
 			"EM_METRICS_TOKEN_AUTH_FILE: open /no/such/file: no such file or directory"},
-		"empty secret file":    {"EM_METRICS_TOKEN_AUTH_FILE=" + empty, "EM_METRICS_TOKEN_AUTH_FILE: " + empty + " is empty"},
-		"port that is a name":  {"PORT=http", `PORT is "http": it must be a number from 0 to 65535`},
-		"port beyond the last": {"PORT=65536", `PORT is "65536": it must be a number from 0 to 65535`},
-		"hold": {"EM_METRICS_SERIES_HOLD=150",
-			`EM_METRICS_SERIES_HOLD is "150": it must be a duration with a unit, such as 150s or 5m`},
-		"negative hold":       {"EM_METRICS_SERIES_HOLD=-1s", "EM_METRICS_SERIES_HOLD is -1s: it must be 0 or more, such as 150s"},
-		"limit of label sets": {"EM_METRICS_LABEL_SET_LIMIT=0", "EM_METRICS_LABEL_SET_LIMIT is 0: it must be 1 or more"},
-		"limit that is no number": {"EM_METRICS_LABEL_SET_LIMIT=many",
-			`EM_METRICS_LABEL_SET_LIMIT is "many": it must be a whole number`},
-		"windows": {"EM_METRICS_WINDOWS=7d,month",
-			`EM_METRICS_WINDOWS is "7d,month": it must be hours, days or weeks with commas between, such as 7d,30d,90d, or none`},
-		"shutdown": {"EM_METRICS_SHUTDOWN_TIMEOUT=0s", "EM_METRICS_SHUTDOWN_TIMEOUT is 0s: it must be more than 0, such as 10s"},
-		"shutdown without a unit": {"EM_METRICS_SHUTDOWN_TIMEOUT=10",
-			`EM_METRICS_SHUTDOWN_TIMEOUT is "10": it must be a duration with a unit, such as 150s or 5m`},
-		"log level":  {"LOG_LEVEL=loud", `LOG_LEVEL is "loud": it must be debug, info, warn or error`},
-		"log format": {"LOG_FORMAT=xml", `LOG_FORMAT is "xml": it must be text or json`},
+		"empty secret file": {"EM_METRICS_TOKEN_AUTH_FILE=" + empty, "EM_METRICS_TOKEN_AUTH_FILE: " + empty + " is empty"},
+		"port by name":      {"PORT=http", `PORT is "http": must be a number from 0 to 65535`},
+		"port out of range": {"PORT=65536", `PORT is "65536": must be a number from 0 to 65535`},
+		"hold without a unit": {"EM_METRICS_SERIES_HOLD=150",
+			`EM_METRICS_SERIES_HOLD is "150": must be a duration with a unit, such as 150s or 5m`},
+		"negative hold":           {"EM_METRICS_SERIES_HOLD=-1s", "EM_METRICS_SERIES_HOLD is -1s: must be 0 or more, such as 150s"},
+		"label set limit of zero": {"EM_METRICS_LABEL_SET_LIMIT=0", "EM_METRICS_LABEL_SET_LIMIT is 0: must be 1 or more"},
+		"label set limit that is not a number": {"EM_METRICS_LABEL_SET_LIMIT=many",
+			`EM_METRICS_LABEL_SET_LIMIT is "many": must be a whole number`},
+		"unknown window": {"EM_METRICS_WINDOWS=7d,month",
+			`EM_METRICS_WINDOWS is "7d,month": must be hours, days or weeks separated by commas, such as 7d,30d,90d, or none`},
+		"no time for shutdown": {"EM_METRICS_SHUTDOWN_TIMEOUT=0s", "EM_METRICS_SHUTDOWN_TIMEOUT is 0s: must be more than 0, such as 10s"},
+		"shutdown time without a unit": {"EM_METRICS_SHUTDOWN_TIMEOUT=10",
+			`EM_METRICS_SHUTDOWN_TIMEOUT is "10": must be a duration with a unit, such as 150s or 5m`},
+		"log level":  {"LOG_LEVEL=loud", `LOG_LEVEL is "loud": must be debug, info, warn or error`},
+		"log format": {"LOG_FORMAT=xml", `LOG_FORMAT is "xml": must be text or json`},
 		"collector without a scheme": {"OTEL_COLLECTOR_URL=collector:4318",
 			`OTEL_COLLECTOR_URL: "collector:4318" is not a URL with a scheme and a host, such as http://localhost:4318`},
 		"collector without a host": {"OTEL_COLLECTOR_URL=http://",
 			`OTEL_COLLECTOR_URL: "http://" is not a URL with a scheme and a host, such as http://localhost:4318`},
 		"collector with another scheme": {"OTEL_COLLECTOR_URL=ftp://ci:hidden@collector",
 			`OTEL_COLLECTOR_URL: "…@collector" has the scheme "ftp": it must be http, https, grpc or grpcs`},
-		"collector that is no URL": {"OTEL_COLLECTOR_URL=http://ci:hidden%zz@collector",
+		"collector that is not a URL": {"OTEL_COLLECTOR_URL=http://ci:hidden%zz@collector",
 			`OTEL_COLLECTOR_URL: "…@collector" is not a URL with a scheme and a host, such as http://localhost:4318`},
 		"path for gRPC": {"OTEL_COLLECTOR_URL=grpc://collector:4317/v1",
 			`OTEL_COLLECTOR_URL: "grpc://collector:4317/v1" has a path, which gRPC does not use: leave it out`},
@@ -55,7 +54,7 @@ func TestConfigurationMistakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			env := []string{"EM_METRICS_NO_AUTH=true", "SQLITE_DB=" + filepath.Join(t.TempDir(), "x.db"), test.env}
 			_, stderr, code := runIn(t, env)
-			want := "Error: the configuration cannot be used:\n  " + test.want + "\nTry:   em-metrics help\n"
+			want := "Error: invalid configuration:\n  " + test.want + "\nTry:   em-metrics help\n"
 			if code != 1 || stderr != want {
 				t.Errorf("exit code %d and %q, want 1 and %q", code, stderr, want)
 			}
@@ -63,8 +62,8 @@ func TestConfigurationMistakes(t *testing.T) {
 	}
 }
 
-// What the configuration names may not be there either.
-func TestStartThatFails(t *testing.T) {
+// The configuration may name something that is missing or not available.
+func TestStartFails(t *testing.T) {
 	for env, want := range map[string]string{
 		"CONFIG=/no/such/teams.json":     "Error: CONFIG: read teams: open /no/such/teams.json",
 		"SQLITE_DB=/no/such/folder/x.db": "Error: SQLITE_DB: open store",
@@ -88,7 +87,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestNoAuthIsOnWithAnyOtherValue(t *testing.T) {
+func TestNoAuthIsOnForEveryOtherValue(t *testing.T) {
 	for value, want := range map[string]bool{
 		"1": true, "true": true, "yes": true, "anything": true, "on": true,
 		"0": false, "false": false, "no": false, "off": false, "FALSE": false, "": false,
@@ -100,14 +99,14 @@ func TestNoAuthIsOnWithAnyOtherValue(t *testing.T) {
 	}
 }
 
-func TestSecretFromAFile(t *testing.T) {
+func TestSecretFromFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte("from the file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, err := loadConfig([]string{"EM_METRICS_TOKEN_AUTH_FILE=" + file})
 	if err != nil || c.Token != "from the file" {
-		t.Errorf("the token is %q (%v)", c.Token, err)
+		t.Errorf("the token is %q (%v), want that of the file", c.Token, err)
 	}
 }
 
@@ -120,7 +119,7 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// The README has a row for each variable, with its default, and no other.
+// The README and the help list every variable; the README with its default.
 func TestReadmeListsEveryVariable(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
@@ -128,24 +127,16 @@ func TestReadmeListsEveryVariable(t *testing.T) {
 	}
 	for _, v := range settings() {
 		row := "| `" + v.name + "` | "
-		if v.standard != "" {
-			row += "`" + v.standard + "` | "
+		if v.defaultValue != "" {
+			row += "`" + v.defaultValue + "` | "
 		} else {
 			row += "| "
 		}
 		if !strings.Contains(string(readme), row) {
-			t.Errorf("the README has no row %q", row)
+			t.Errorf("the README has no row that begins with %q", row)
 		}
 		if !strings.Contains(environmentHelp(), v.name) {
-			t.Errorf("the help has no %s", v.name)
+			t.Errorf("the help does not list %s", v.name)
 		}
 	}
-}
-
-// runIn runs the program in this process, without its binary.
-func runIn(t *testing.T, env []string, args ...string) (stdout, stderr string, code int) {
-	t.Helper()
-	var out, err bytes.Buffer
-	code = run(t.Context(), process{args: args, environ: env, stdin: strings.NewReader(""), stdout: &out, stderr: &err})
-	return out.String(), err.String(), code
 }

@@ -12,45 +12,48 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// crashRounds is how often the service is killed under load.
+// crashRounds is the number of times the service is killed under load.
 const crashRounds = 10
 
-// crash keeps what the clients were told over the rounds.
+// crash keeps the answers that clients received over all rounds.
 type crash struct {
-	*instance
+	*programtest.Service
+	t *testing.T
 
 	mu           sync.Mutex
-	acknowledged map[string]bool // the requests that got a 2xx, "path body"
-	unanswered   []string        // the requests that got no answer
+	acknowledged map[string]bool // requests answered with 2xx, as "path body"
+	unanswered   []string        // requests without an answer
 }
 
-// Whatever was acknowledged before a kill -9 is in the store and in /metrics
-// afterwards, once; what was not may be sent again without counting twice.
+// Every event acknowledged before a kill -9 is in the store and in /metrics
+// afterwards, once. The others can be sent again without being counted twice.
 func TestAcknowledgedEventsSurviveKill(t *testing.T) {
-	c := &crash{instance: startInstance(t), acknowledged: map[string]bool{}}
+	c := &crash{Service: programtest.StartService(t), t: t, acknowledged: map[string]bool{}}
 	for round := range crashRounds {
 		c.loadAndKill(round)
-		c.start()
+		c.Start()
 		c.checkStore()
 		c.checkMetrics("after the kill")
 	}
 	if len(c.acknowledged) < 10*crashRounds {
-		t.Fatalf("only %d requests were acknowledged: the test shows little", len(c.acknowledged))
+		t.Fatalf("only %d requests were acknowledged, too few to show anything", len(c.acknowledged))
 	}
 	unanswered := c.unanswered
 	for _, request := range unanswered {
 		path, body, _ := strings.Cut(request, " ")
-		c.mustPost(path, body)
+		c.Post(path, body)
 		c.acknowledged[request] = true
 	}
 	c.checkMetrics("after the unanswered requests were sent again")
 	t.Logf("%d requests were acknowledged and %d unanswered", len(c.acknowledged), len(unanswered))
 }
 
-// loadAndKill sends from many clients at once and kills the service when some
-// hundred requests have been acknowledged.
+// loadAndKill sends requests from many clients at once and kills the service
+// after a few hundred have been acknowledged.
 func (c *crash) loadAndKill(round int) {
 	ctx, cancel := context.WithCancel(c.t.Context())
 	defer cancel()
@@ -59,23 +62,26 @@ func (c *crash) loadAndKill(round int) {
 	for client := range 16 {
 		clients.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				if !c.story(ctx, fmt.Sprintf("r%d-c%d-n%d", round, client, n)) {
+				if !c.sendDeployment(ctx, fmt.Sprintf("r%d-c%d-n%d", round, client, n)) {
 					return
 				}
 			}
 		})
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for c.count() < before+200+37*round && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond) // the load sets the pace, not the clock
-	}
-	c.signal(syscall.SIGKILL)
+	programtest.Eventually(c.t, 20*time.Second, func() error {
+		if sent := c.count() - before; sent < 200+37*round {
+			return fmt.Errorf("only %d requests were acknowledged", sent)
+		}
+		return nil
+	})
+	_ = c.Stop(syscall.SIGKILL)
 	cancel()
 	clients.Wait()
 }
 
-// story sends a deployment from its start to its incident, as far as it gets.
-func (c *crash) story(ctx context.Context, id string) (alive bool) {
+// sendDeployment sends a deployment from its start to its incident, until a
+// request has no answer.
+func (c *crash) sendDeployment(ctx context.Context, id string) (alive bool) {
 	first := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
 	for _, request := range []string{
 		fmt.Sprintf(`/deployments {"id": %q, "project_id": "shop", "first_commit_at": %q}`, id, first),
@@ -84,15 +90,15 @@ func (c *crash) story(ctx context.Context, id string) (alive bool) {
 		fmt.Sprintf(`/incidents/%s/finished {}`, id),
 	} {
 		path, body, _ := strings.Cut(request, " ")
-		status, err := c.post(ctx, path, body)
+		response, _, err := c.Do(ctx, http.MethodPost, path, body)
 		c.mu.Lock()
 		switch {
 		case err != nil:
 			c.unanswered = append(c.unanswered, request)
-		case status < http.StatusMultipleChoices:
+		case response.StatusCode < http.StatusMultipleChoices:
 			c.acknowledged[request] = true
 		default:
-			c.t.Errorf("POST %s was answered %d", request, status)
+			c.t.Errorf("POST %s was answered %s", request, response.Status)
 		}
 		c.mu.Unlock()
 		if err != nil {
@@ -108,28 +114,18 @@ func (c *crash) count() int {
 	return len(c.acknowledged)
 }
 
-// path is the database file.
-func (c *crash) path() string {
-	for _, v := range c.env {
-		if path, ok := strings.CutPrefix(v, "SQLITE_DB="); ok {
-			return path
-		}
-	}
-	return ""
-}
-
-// checkStore reads the file beside the service: it is sound, no event is there
-// twice, and every acknowledged one is there.
+// checkStore reads the file beside the service: it is intact, no event is stored
+// twice, and every acknowledged event is stored.
 func (c *crash) checkStore() {
 	c.t.Helper()
-	pool, err := sql.Open("sqlite", "file:"+c.path()+"?mode=ro")
+	pool, err := sql.Open("sqlite", "file:"+c.Database+"?mode=ro")
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	defer pool.Close()
 	var integrity string
 	if err := pool.QueryRow("PRAGMA integrity_check").Scan(&integrity); err != nil || integrity != "ok" {
-		c.t.Fatalf("the file is not sound: %s %v", integrity, err)
+		c.t.Fatalf("the database is damaged: %s %v", integrity, err)
 	}
 	rows, err := pool.Query("SELECT kind || ' ' || subject_id, count(*) FROM events GROUP BY 1")
 	if err != nil {
@@ -153,12 +149,13 @@ func (c *crash) checkStore() {
 	}
 	for request := range c.acknowledged {
 		if event := eventOf(request); !stored[event] {
-			c.t.Errorf("%s was acknowledged and %s is not stored", request, event)
+			c.t.Errorf("%s was acknowledged, but %s is not stored", request, event)
 		}
 	}
 }
 
-// eventOf is the event that a request of [crash.story] leads to.
+// eventOf returns the event that a request of [crash.sendDeployment] causes, as
+// "kind id".
 func eventOf(request string) string {
 	path, body, _ := strings.Cut(request, " ")
 	parts := strings.Split(path, "/")
@@ -169,8 +166,8 @@ func eventOf(request string) string {
 	return map[string]string{"deployed": "deployment_deployed", "finished": "incident_finished"}[parts[3]] + " " + parts[2]
 }
 
-// checkMetrics compares the totals with the acknowledged requests: none is
-// missing, and there are no more than were sent.
+// checkMetrics compares the totals with the requests: they are at least the
+// number acknowledged and at most the number sent.
 func (c *crash) checkMetrics(when string) {
 	c.t.Helper()
 	sent, acknowledged := map[string]float64{}, map[string]float64{}
@@ -185,14 +182,14 @@ func (c *crash) checkMetrics(when string) {
 			sent[kind]++
 		}
 	}
-	shown := c.metrics()
+	totals := c.Metrics()
 	for kind, series := range map[string]string{
 		"deployment_started": "deployment_started_total", "deployment_deployed": "deployment_frequency_total",
 		"incident_started": "incident_count_total", "incident_finished": "incident_finished_total",
 	} {
-		got := shown[series+`{environment="NO_ENV", project_id="shop"}`]
+		got := totals[series+`{environment="NO_ENV", project_id="shop"}`]
 		if got < acknowledged[kind] || got > sent[kind] {
-			c.t.Errorf("%s: %s is %v; %v were acknowledged and %v sent", when, series, got, acknowledged[kind], sent[kind])
+			c.t.Errorf("%s: %s is %v, with %v acknowledged and %v sent", when, series, got, acknowledged[kind], sent[kind])
 		}
 	}
 }

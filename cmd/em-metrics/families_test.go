@@ -1,16 +1,16 @@
 package main
 
 import (
-	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// families are the names of all that is shown, and of what type: rules,
-// dashboards and users depend on each.
+// families lists the name and type of every metric. Rules, dashboards and users
+// depend on each of them.
 const families = `change_failure_count_total counter
 deployment_duration_seconds histogram
 deployment_frequency_total counter
@@ -56,35 +56,20 @@ time_to_detect_seconds histogram
 time_to_restore_seconds histogram`
 
 func TestFamilies(t *testing.T) {
-	i := startInstance(t)
-	i.mustPost("/deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`)
-	i.mustPost("/deployments/1/deployed", "")
-	i.mustPost("/incidents", `{"id": "7", "project_id": "shop", "deployment_id": "1"}`)
-	i.mustPost("/incidents/7/finished", "")
-	i.metrics() // all is read
+	s := programtest.StartService(t)
+	s.Post("/deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`)
+	s.Post("/deployments/1/deployed", "")
+	s.Post("/incidents", `{"id": "7", "project_id": "shop", "deployment_id": "1"}`)
+	s.Post("/incidents/7/finished", "")
 
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+i.address+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+testToken)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown := map[string]bool{}
-	for line := range strings.Lines(string(body)) {
+	exposed := map[string]bool{}
+	for line := range strings.Lines(s.Get("/metrics")) {
 		family, isType := strings.CutPrefix(strings.TrimSpace(line), "# TYPE ")
 		if isType && !strings.HasPrefix(family, "go_") && !strings.HasPrefix(family, "process_") && !strings.HasPrefix(family, "promhttp_") {
-			shown[family] = true
+			exposed[family] = true
 		}
 	}
-	if got := strings.Join(slices.Sorted(maps.Keys(shown)), "\n"); got != families {
+	if got := strings.Join(slices.Sorted(maps.Keys(exposed)), "\n"); got != families {
 		t.Errorf("the families are\n%s", got)
 	}
 }

@@ -4,23 +4,19 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"net"
 	"net/http"
-	"strconv"
 	"time"
-
-	"github.com/caarlos0/env/v11"
 )
 
-const healthcheckHelp = `Asks the service on this machine whether it is alive. It needs no credential.
+const healthcheckHelp = `Checks that the service on this machine is alive. No credentials are needed.
 
 Usage:
   em-metrics healthcheck
 
-It exits with 0 if the service answers /health, at HOST and PORT of the environment.
+The exit code is 0 if /health answers at the HOST and PORT in the environment.
 `
 
-// healthcheckTimeout is shorter than the timeout that containers usually give.
+// healthcheckTimeout is shorter than the timeout that containers usually have.
 const healthcheckTimeout = 3 * time.Second
 
 func (p process) healthcheck(ctx context.Context, args []string) error {
@@ -28,30 +24,33 @@ func (p process) healthcheck(ctx context.Context, args []string) error {
 	if err := p.parseFlags(flags, args, healthcheckHelp); err != nil {
 		return err
 	}
-	var c config // not checked as a whole: this needs no credential and no file
-	if err := env.ParseWithOptions(&c, env.Options{Environment: env.ToMap(p.environ)}); err != nil {
-		return fmt.Errorf("read HOST and PORT: %w", err)
+	url, err := healthURL(p.environ)
+	if err != nil {
+		return err
 	}
-	host := c.Host
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	url := "http://" + net.JoinHostPort(host, strconv.Itoa(int(c.Port))) + "/health"
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
+	if err := checkHealth(ctx, url); err != nil {
+		return fmt.Errorf("check %s: %w", url, err)
+	}
+	return nil
+}
+
+// checkHealth returns an error unless the URL answers 200.
+func checkHealth(ctx context.Context, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", url, err)
+		return err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", url, err)
+		return err
 	}
 	if err := response.Body.Close(); err != nil {
-		return fmt.Errorf("ask %s: %w", url, err)
+		return err
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("ask %s: it answered %s", url, response.Status)
+		return fmt.Errorf("status %s", response.Status)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Command em-metrics records deployments and incidents and shows how well a
-// team delivers, as metrics for Prometheus.
+// Command em-metrics records deployments and incidents and exposes DORA metrics
+// for Prometheus.
 package main
 
 import (
@@ -10,8 +10,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
-	"time"
 )
 
 func main() {
@@ -25,7 +25,7 @@ func main() {
 	}))
 }
 
-// process is what the program is given by the system.
+// process is what the operating system gives to the program.
 type process struct {
 	args    []string
 	environ []string
@@ -35,29 +35,35 @@ type process struct {
 	stderr  io.Writer
 }
 
-const usage = `em-metrics records deployments and incidents and shows them as DORA metrics.
+// command is a row of the table of commands.
+type command struct {
+	name    string
+	aliases []string
+	usage   string // the name and its arguments, as help shows them
+	summary string
+	run     func(process, context.Context, []string) error
+}
 
-Usage:
-  em-metrics [serve]      run the service; its settings come from the environment
-  em-metrics replay FILE  send the deployments and incidents of a file to a running service
-  em-metrics sample       print a believable year of them, to try things out
-  em-metrics migrate-legacy FILE
-                          send those of the older Node service's database
-  em-metrics healthcheck  ask the service on this machine whether it is alive
-  em-metrics version      print the version
-  em-metrics help         print this
+// commands is the table of commands, in the order of help.
+func commands() []command {
+	return []command{
+		{"serve", nil, "[serve]", "run the service, configured by the environment", process.serve},
+		{"replay", nil, "replay FILE", "send the deployments and incidents in a file to a running service", process.replay},
+		{"sample", nil, "sample", "print a year of sample data", process.sample},
+		{"migrate-legacy", nil, "migrate-legacy FILE", "send the data of the older Node service to a running service", process.migrateLegacy},
+		{"healthcheck", nil, "healthcheck", "check that the service on this machine is alive", process.healthcheck},
+		{"version", []string{"--version", "-version"}, "version", "print the version", process.version},
+		{"help", []string{"--help", "-help", "-h"}, "help", "print this help", process.help},
+	}
+}
 
-"em-metrics COMMAND --help" tells more of a command.
-`
-
-// errUsage means that the command was called wrongly and that it has been said
-// how to call it.
+// errUsage means wrong usage that has been reported already.
 var errUsage = errors.New("wrong usage")
 
-// run carries out the command that the arguments name and returns the exit
-// code: 0 for success, 1 for failure, 2 for wrong usage.
+// run runs the command that the arguments name, serve by default, and returns
+// the exit code: 0 for success, 1 for failure, 2 for wrong usage.
 func run(ctx context.Context, p process) int {
-	err := p.command(ctx)
+	err := p.runCommand(ctx)
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
@@ -68,35 +74,22 @@ func run(ctx context.Context, p process) int {
 	return 1
 }
 
-func (p process) command(ctx context.Context) error {
+func (p process) runCommand(ctx context.Context) error {
 	name, args := "serve", p.args
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
 	}
-	switch name {
-	case "serve":
-		return p.serve(ctx, args)
-	case "replay":
-		return p.replay(ctx, args)
-	case "migrate-legacy":
-		return p.migrateLegacy(ctx, args)
-	case "sample":
-		return sample(args, p.stdout, p.stderr, time.Now())
-	case "healthcheck":
-		return p.healthcheck(ctx, args)
-	case "version", "--version", "-version":
-		_, err := fmt.Fprintln(p.stdout, currentBuild())
-		return err
-	case "help", "--help", "-help", "-h":
-		_, err := fmt.Fprint(p.stdout, usage, "\n", environmentHelp())
-		return err
+	for _, c := range commands() {
+		if c.name == name || slices.Contains(c.aliases, name) {
+			return c.run(p, ctx, args)
+		}
 	}
-	fmt.Fprintf(p.stderr, "Error: %q is not a command\nTry:   em-metrics help\n", name)
+	fmt.Fprintf(p.stderr, "Error: unknown command %q\nTry:   em-metrics help\n", name)
 	return errUsage
 }
 
-// parseFlags parses the flags of a command. Help goes to where it was asked
-// for; a mistake is said in one line, with what to try.
+// parseFlags parses the flags of a command. It prints help on standard output if
+// the arguments ask for it; a mistake is reported on one line, with what to try.
 func (p process) parseFlags(flags *flag.FlagSet, args []string, help string) error {
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}

@@ -12,30 +12,30 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/term"
-
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/client"
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/sample"
 	"github.com/em-metrics/em-metrics/handlers"
 )
 
-const replayHelp = `Sends the deployments and incidents of a file to a running service, line by line.
+const replayHelp = `Sends the deployments and incidents in a file to a running service, line by line.
 Sending a file again changes nothing.
 
 Usage:
-  em-metrics replay [flags] FILE    "-" reads standard input
-  em-metrics replay [flags] -sample sends a believable year that ends now
+  em-metrics replay [flags] FILE     "-" reads standard input
+  em-metrics replay [flags] -sample  sends a year of sample data that ends now
 
 Each line is a JSON object, as for POST /deployments and POST /incidents, with a "kind":
   {"kind": "deployment", "id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z", "deployed_at": "2026-01-31T12:00:00Z"}
   {"kind": "incident", "id": "7", "project_id": "shop", "deployment_id": "1", "started_at": "2026-01-31T12:30:00Z"}
-A deployment with a deployed_at and no deploy_start_at counts as started when it was deployed.
+A deployment with deployed_at but without deploy_start_at is recorded as started at
+deployed_at.
 
-The credential comes from EM_METRICS_TOKEN_AUTH, or EM_METRICS_BASIC_AUTH_USERNAME and
-EM_METRICS_BASIC_AUTH_PASSWORD, or from the file that <NAME>_FILE names.
-
+` + credentialsHelp + `
 Flags:
 `
 
-// maxLine is the longest line that is read, in bytes: the limit of a body.
+// maxLine is the length of the longest line that is read, in bytes: the limit of
+// a request body.
 const maxLine = 1 << 20
 
 // replayLine is a line of the file: a deployment or an incident.
@@ -46,55 +46,72 @@ type replayLine struct {
 	StartedAt    *string         `json:"started_at"`
 	RestoredAt   *string         `json:"restored_at"`
 	FinishedAt   *string         `json:"finished_at"`
-	Commits      json.RawMessage `json:"commits"` // told by some sources and not used
+	Commits      json.RawMessage `json:"commits"` // in some files; ignored
 }
 
-// replayer counts what came of the lines.
-type replayer struct {
-	client   *client
-	stderr   io.Writer
-	terminal bool
+// deployment returns the request for a line of this kind.
+func (l replayLine) deployment() handlers.DeploymentRequest {
+	d := l.DeploymentRequest
+	if d.DeployStartAt == nil {
+		d.DeployStartAt = d.DeployedAt
+	}
+	return d
+}
 
-	lines, deployments, incidents, created, refused int
-	shown                                           time.Time
+// incident returns the request for a line of this kind.
+func (l replayLine) incident() handlers.IncidentRequest {
+	return handlers.IncidentRequest{
+		ID: l.ID, ProjectID: l.ProjectID, Environment: l.Environment, DeploymentID: l.DeploymentID,
+		StartedAt: l.StartedAt, RestoredAt: l.RestoredAt, FinishedAt: l.FinishedAt, User: l.User, Username: l.Username,
+	}
+}
+
+// replayer sends lines and counts them.
+type replayer struct {
+	client   *client.Client
+	stderr   io.Writer
+	progress *progress
+
+	lines, deployments, incidents, created, rejected int
 }
 
 func (p process) replay(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
-	fromSample := flags.Bool("sample", false, "send the sample instead of a file")
-	url := flags.String("url", "", "address of the service (default EM_METRICS_URL, or http://localhost:$PORT)")
+	fromSample := flags.Bool("sample", false, "send sample data instead of a file")
+	address := flags.String("url", "", urlFlagHelp)
 	if err := p.parseFlags(flags, args, replayHelp); err != nil {
 		return err
 	}
 	if *fromSample && flags.NArg() != 0 || !*fromSample && flags.NArg() != 1 {
-		return p.wrongUsage("replay", "name one file, or - for standard input, or -sample")
+		return p.wrongUsage("replay", "expected one file, - for standard input, or -sample")
 	}
-	client, err := newClient(p.environ, *url)
+	c, err := newClient(p.environ, *address)
 	if err != nil {
 		return err
 	}
-	input, done, err := p.replayInput(*fromSample, flags.Arg(0))
+	input, closeInput, err := p.openReplay(*fromSample, flags.Arg(0))
 	if err != nil {
 		return err
 	}
-	defer done()
-	r := &replayer{client: client, stderr: p.stderr, terminal: isTerminal(p.stderr)}
+	defer closeInput()
+	r := &replayer{client: c, stderr: p.stderr, progress: newProgress(p.stderr)}
 	start := time.Now()
 	err = r.replay(ctx, input)
-	r.clearProgress()
-	fmt.Fprintf(p.stdout, "%d lines: %d deployments and %d incidents, %d of them new, %d refused, in %s\n",
-		r.lines, r.deployments, r.incidents, r.created, r.refused, time.Since(start).Round(time.Millisecond))
-	if err == nil && r.refused > 0 {
-		err = fmt.Errorf("%d of %d lines were refused; the others are stored", r.refused, r.lines)
+	r.progress.clear()
+	fmt.Fprintf(p.stdout, "%d lines: %d deployments and %d incidents, %d new, %d rejected, in %s\n",
+		r.lines, r.deployments, r.incidents, r.created, r.rejected, time.Since(start).Round(time.Millisecond))
+	if err == nil && r.rejected > 0 {
+		err = fmt.Errorf("%d of %d lines were rejected; the others are stored", r.rejected, r.lines)
 	}
 	return err
 }
 
-func (p process) replayInput(fromSample bool, name string) (input io.Reader, done func(), err error) {
+// openReplay opens the file of that name, standard input for "-", or the sample.
+func (p process) openReplay(fromSample bool, name string) (input io.Reader, closeInput func(), err error) {
 	switch {
 	case fromSample:
 		var b bytes.Buffer
-		err := sample(nil, &b, p.stderr, time.Now())
+		err := sample.Write(&b, time.Now(), sample.DefaultSeed)
 		return &b, func() {}, err
 	case name == "-":
 		return p.stdin, func() {}, nil
@@ -103,11 +120,11 @@ func (p process) replayInput(fromSample bool, name string) (input io.Reader, don
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the file to replay: %w", err)
 	}
-	return file, func() { _ = file.Close() }, nil // it was only read
+	return file, func() { _ = file.Close() }, nil // nothing was written
 }
 
-// replay sends every line. One that is refused is reported and the next ones
-// go on; when the service cannot be reached the rest would fail too.
+// replay sends every line. A rejected line is reported and skipped; any other
+// error ends the replay, because the remaining lines would fail too.
 func (r *replayer) replay(ctx context.Context, input io.Reader) error {
 	scanner := bufio.NewScanner(input)
 	scanner.Buffer(nil, maxLine)
@@ -118,66 +135,49 @@ func (r *replayer) replay(ctx context.Context, input io.Reader) error {
 		}
 		r.lines++
 		err := r.send(ctx, line)
-		var refusal *refusal
+		var rejected *client.RejectedError
 		switch {
-		case errors.As(err, &refusal):
-			r.refused++
-			r.clearProgress()
-			fmt.Fprintf(r.stderr, "line %d: %v\n", number, refusal)
+		case errors.Is(err, errMalformed), errors.As(err, &rejected):
+			r.rejected++
+			r.progress.clear()
+			fmt.Fprintf(r.stderr, "line %d: %v\n", number, err)
 		case err != nil:
 			return fmt.Errorf("line %d: %w", number, err)
 		}
-		r.showProgress()
+		r.progress.show("%d lines sent", r.lines)
 	}
 	if err := scanner.Err(); err != nil {
-		return fmt.Errorf("read the lines to replay: %w", err)
+		return fmt.Errorf("read the file to replay: %w", err)
 	}
 	return nil
 }
 
+// errMalformed means that a line is not one of a file to replay.
+var errMalformed = errors.New("malformed line")
+
+// send sends a line. A line that is at fault is an [errMalformed] or a
+// [client.RejectedError].
 func (r *replayer) send(ctx context.Context, line []byte) error {
 	var l replayLine
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&l); err != nil {
-		return &refusal{fmt.Sprintf("is not a line to replay: %v", err)}
+		return fmt.Errorf("%w: %w", errMalformed, err)
 	}
 	var created bool
 	var err error
 	switch l.Kind {
 	case "deployment":
 		r.deployments++
-		created, err = r.client.sendDeployment(ctx, l.DeploymentRequest)
+		created, err = r.client.RecordDeployment(ctx, l.deployment())
 	case "incident":
 		r.incidents++
-		created, err = r.client.sendIncident(ctx, handlers.IncidentRequest{
-			ID: l.ID, ProjectID: l.ProjectID, Environment: l.Environment, DeploymentID: l.DeploymentID,
-			StartedAt: l.StartedAt, RestoredAt: l.RestoredAt, FinishedAt: l.FinishedAt, User: l.User, Username: l.Username,
-		})
+		created, err = r.client.RecordIncident(ctx, l.incident())
 	default:
-		return &refusal{fmt.Sprintf("kind is %q: it must be deployment or incident", l.Kind)}
+		return fmt.Errorf("%w: kind is %q; it must be deployment or incident", errMalformed, l.Kind)
 	}
 	if created {
 		r.created++
 	}
 	return err
-}
-
-// showProgress says on a terminal how far the replay is, a few times a second.
-func (r *replayer) showProgress() {
-	if r.terminal && time.Since(r.shown) > 200*time.Millisecond {
-		r.shown = time.Now()
-		fmt.Fprintf(r.stderr, "\r%d lines sent", r.lines)
-	}
-}
-
-func (r *replayer) clearProgress() {
-	if r.terminal {
-		fmt.Fprint(r.stderr, "\r\x1b[K")
-	}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

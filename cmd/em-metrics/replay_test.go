@@ -7,13 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// histories are the files that are replayed: the sample that the repository
-// keeps and, if the environment names one, a real history.
+// histories returns the files to replay: the sample in the repository and, if
+// the environment names one, a real history.
 func histories(t *testing.T) map[string]string {
 	files := map[string]string{"sample": filepath.Join("testdata", "sample.jsonl")}
 	if file := os.Getenv("EM_METRICS_RELEASES"); file != "" {
@@ -22,31 +23,31 @@ func histories(t *testing.T) map[string]string {
 	return files
 }
 
-// Every counter and every histogram of a replayed history equals what is
-// counted from the file itself, also when it is sent twice, and also after the
-// service was killed.
-func TestReplayedHistoryGivesItsTotals(t *testing.T) {
+// Every counter and histogram of a replayed history equals what is counted from
+// the file itself, also when the file is sent twice and after a kill.
+func TestReplayGivesTheTotalsOfTheFile(t *testing.T) {
 	for name, file := range histories(t) {
 		t.Run(name, func(t *testing.T) {
 			want := countFile(t, file)
-			i := startInstance(t)
-			env := []string{"EM_METRICS_URL=http://" + i.address, "EM_METRICS_TOKEN_AUTH=" + testToken}
-			for _, new := range []string{" of them new", " 0 of them new"} {
-				stdout, stderr, code := command(t, env, "replay", file)
-				if code != 0 || !strings.Contains(stdout, new) || !strings.Contains(stdout, " 0 refused") {
+			if len(want) < 30 {
+				t.Fatalf("only %d series were counted in the file", len(want))
+			}
+			s := programtest.StartService(t)
+			for _, created := range []string{" new", " 0 new"} {
+				stdout, stderr, code := s.Run("replay", file)
+				if code != 0 || !strings.Contains(stdout, created) || !strings.Contains(stdout, " 0 rejected") {
 					t.Fatalf("replay exited with %d: %s%s", code, stdout, stderr)
 				}
-				checkTotals(t, want, i.metrics())
+				expectTotals(t, want, s.Metrics())
 			}
-			i.signal(syscall.SIGKILL)
-			i.start()
-			checkTotals(t, want, i.metrics())
+			s.KillAndStart()
+			expectTotals(t, want, s.Metrics())
 		})
 	}
 }
 
-// countFile counts a history in the plainest way: each line adds to the series
-// of its project, and nothing is shared with the service.
+// countFile computes the totals of a history in the simplest way: each line adds
+// to the series of its project. It shares no code with the service.
 func countFile(t *testing.T, file string) map[string]float64 {
 	t.Helper()
 	f, err := os.Open(file)
@@ -118,7 +119,7 @@ func countFile(t *testing.T, file string) map[string]float64 {
 				totals["incident_finished_total"+series]++
 			}
 		default:
-			t.Fatalf("unknown line %s", scanner.Text())
+			t.Fatalf("unknown kind of line: %s", scanner.Text())
 		}
 	}
 	if err := scanner.Err(); err != nil {
@@ -127,27 +128,24 @@ func countFile(t *testing.T, file string) map[string]float64 {
 	return totals
 }
 
-// checkTotals compares in both directions: every total of the file is shown,
-// and nothing is shown that the file does not hold.
-func checkTotals(t *testing.T, want, got map[string]float64) {
+// expectTotals compares the series of projects with those expected: there are no
+// others above zero.
+func expectTotals(t *testing.T, want, got map[string]float64) {
 	t.Helper()
-	if len(want) < 30 {
-		t.Fatalf("only %d series were counted", len(want))
-	}
 	for series, value := range want {
-		if shown, ok := got[series]; !ok || math.Abs(shown-value) > 1e-6*max(1, value) {
-			t.Errorf("%s is shown as %v (%v), want %v", series, shown, ok, value)
+		if exposed, ok := got[series]; !ok || math.Abs(exposed-value) > 1e-6*max(1, value) {
+			t.Errorf("%s is %v (%v), want %v", series, exposed, ok, value)
 		}
 	}
-	for series, shown := range got {
-		if _, ok := want[series]; !ok && shown != 0 && isOurs(series) {
-			t.Errorf("%s is shown as %v, want none", series, shown)
+	for series, exposed := range got {
+		if _, ok := want[series]; !ok && exposed != 0 && isTotal(series) {
+			t.Errorf("%s is %v, want no such series", series, exposed)
 		}
 	}
 }
 
-// isOurs tells a series of a project from one of the service itself or of a
-// window.
-func isOurs(series string) bool {
+// isTotal reports whether a series is a total of a project, as opposed to a
+// figure of a window or of the service itself.
+func isTotal(series string) bool {
 	return strings.Contains(series, "project_id=") && !strings.HasPrefix(series, "dora_")
 }

@@ -6,21 +6,23 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// The scripts of testdata/script are what a user types, and what is answered.
-// They have two commands besides the usual ones: listening waits for the
-// service that the script has started with its log in a file, and get PATH
-// asks it.
+// The scripts in testdata/script show what a user types and what the program
+// answers. They have two commands of their own: listening LOG waits until the
+// service that writes this log is listening, and get PATH sends it a request.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"), RequireUniqueNames: true, UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			env.Setenv("PATH", filepath.Dir(programtest.Binary(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
 			env.Setenv("HOST", "127.0.0.1")
 			env.Setenv("PORT", "0")
 			return nil
@@ -29,25 +31,25 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// listening waits until the log says the address, and tells it to the script.
+// listening waits until the log has the address, and sets PORT to its port.
 func listening(ts *testscript.TestScript, _ bool, args []string) {
 	log := ts.MkAbs(args[0])
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		content, err := os.ReadFile(log)
-		if match := addressInLog.FindSubmatch(content); match != nil {
+		if match := regexp.MustCompile(programtest.Listening).FindSubmatch(content); match != nil {
 			_, port, err := net.SplitHostPort(string(match[1]))
 			ts.Check(err)
 			ts.Setenv("PORT", port)
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("the service does not listen: %v %s", err, content)
+			ts.Fatalf("the service is not listening: %v %s", err, content)
 		}
 	}
 }
 
-// get asks the service with the token of the script, and waits while it still
-// reads what is stored.
+// get sends a GET request with the token of the script, and waits while the
+// service is not ready.
 func get(ts *testscript.TestScript, _ bool, args []string) {
 	request, err := http.NewRequest(http.MethodGet, "http://127.0.0.1:"+ts.Getenv("PORT")+args[0], nil)
 	ts.Check(err)

@@ -4,91 +4,106 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// A request that has been read is answered although the service is stopping,
-// and the service ends with success.
-func TestStopFinishesRequestsUnderWay(t *testing.T) {
-	i := startInstance(t)
-	connection, err := net.Dial("tcp", i.address)
+const deployment = `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`
+
+// beginRequest sends a POST /deployments without the end of its body, and waits
+// until the service is reading it.
+func beginRequest(t *testing.T, s *programtest.Service) (connection net.Conn, rest string) {
+	t.Helper()
+	connection, err := net.Dial("tcp", s.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer connection.Close()
-	body := `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`
-	_, err = fmt.Fprintf(connection, "POST /deployments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
-		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", testToken, len(body), body[:10])
-	if err != nil {
+	t.Cleanup(func() { _ = connection.Close() })
+	if _, err := fmt.Fprintf(connection, "POST /deployments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", programtest.Token, len(deployment)); err != nil {
 		t.Fatal(err)
 	}
-	waitForLog(t, i, func() bool { // the service must have begun to read
-		_, err := i.post(t.Context(), "/deployments/none/deployed", "")
-		return err == nil
-	})
-	if err := i.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+	// The server sends this when a handler begins to read the body.
+	const proceed = "HTTP/1.1 100 Continue\r\n\r\n"
+	received := make([]byte, len(proceed))
+	if _, err := connection.Read(received); err != nil || string(received) != proceed {
+		t.Fatalf("the service answered %q (%v), want %q", received, err, proceed)
 	}
-	waitForLog(t, i, func() bool { return strings.Contains(i.output(), "msg=stopping") })
-	if _, err := fmt.Fprint(connection, body[10:]); err != nil {
+	return connection, deployment
+}
+
+// A request in progress is answered although the service is stopping, and the
+// service exits with success.
+func TestStopFinishesRequestsInProgress(t *testing.T) {
+	s := programtest.StartService(t)
+	connection, body := beginRequest(t, s)
+	s.Signal(syscall.SIGTERM)
+	s.WaitFor("msg=stopping")
+	if _, err := fmt.Fprint(connection, body); err != nil {
 		t.Fatal(err)
 	}
 	answer := make([]byte, 12)
 	if _, err := connection.Read(answer); err != nil || string(answer) != "HTTP/1.1 201" {
-		t.Errorf("the request under way was answered %q (%v)", answer, err)
+		t.Errorf("the request in progress was answered %q (%v)", answer, err)
 	}
-	<-i.exited
-	if i.err != nil {
-		t.Errorf("the service ended with %v, want exit code 0", i.err)
+	if err := s.Wait(); err != nil {
+		t.Errorf("the service ended with %v, want exit code 0", err)
 	}
-	i.start()
-	if got := i.metrics()[`deployment_started_total{environment="NO_ENV", project_id="shop"}`]; got != 1 {
+	s.Start()
+	if got := s.Metrics()[`deployment_started_total{environment="NO_ENV", project_id="shop"}`]; got != 1 {
 		t.Errorf("%v deployments are stored, want 1", got)
 	}
 }
 
-// Neither a collector nor a client that hangs keeps the service from ending
-// in time, with success.
-func TestStopEndsInTimeWhateverHangs(t *testing.T) {
-	collector, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never answers
+// Neither a collector nor a client that hangs keeps the service from stopping in
+// time and with success.
+func TestStopInTimeWhateverHangs(t *testing.T) {
+	collector, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and never answers
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer collector.Close()
 	for _, scheme := range []string{"http", "grpc"} {
-		i := startInstance(t, "OTEL_COLLECTOR_URL="+scheme+"://"+collector.Addr().String(), "EM_METRICS_SHUTDOWN_TIMEOUT=1s")
-		i.mustPost("/deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`)
-		client, err := net.Dial("tcp", i.address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		if _, err := fmt.Fprint(client, "POST /deployments HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"); err != nil {
-			t.Fatal(err)
-		}
+		s := programtest.StartService(t, "OTEL_COLLECTOR_URL="+scheme+"://"+collector.Addr().String(), "EM_METRICS_SHUTDOWN_TIMEOUT=1s")
+		s.Post("/deployments", deployment)
+		beginRequest(t, s)
 		start := time.Now()
-		i.signal(syscall.SIGTERM)
-		if took := time.Since(start); i.err != nil || took > 6*time.Second {
-			t.Errorf("%s: the service ended with %v after %s, want exit code 0 after 1s", scheme, i.err, took)
+		err := s.Stop(syscall.SIGTERM)
+		if took := time.Since(start); err != nil || took > 6*time.Second {
+			t.Errorf("%s: the service ended with %v after %s, want exit code 0 after 1s", scheme, err, took)
 		}
 	}
 }
 
-func waitForLog(t *testing.T, i *instance, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain\n%s", i.output())
-		}
+// A request that hangs leaves time for the last push.
+func TestLastPushHasItsShareOfTheTime(t *testing.T) {
+	var pushes atomic.Int32
+	collector := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { pushes.Add(1) }))
+	defer collector.Close()
+	s := programtest.StartService(t, "OTEL_COLLECTOR_URL="+collector.URL, "EM_METRICS_SHUTDOWN_TIMEOUT=2s",
+		"OTEL_METRIC_EXPORT_INTERVAL=3600000", "EM_METRICS_SERIES_HOLD=0")
+	s.Post("/deployments", deployment)
+	beginRequest(t, s)
+	if err := s.Stop(syscall.SIGTERM); err != nil {
+		t.Errorf("the service ended with %v, want exit code 0", err)
+	}
+	if got := pushes.Load(); got == 0 {
+		t.Error("nothing was pushed")
+	}
+	if strings.Contains(s.Output(), "the last push failed") {
+		t.Error("the last push failed")
 	}
 }
 
-func TestTeamsAreReadAgainOnHangup(t *testing.T) {
+func TestTeamsAreReloadedOnHangup(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "teams.json")
 	write := func(content string) {
 		t.Helper()
@@ -97,11 +112,11 @@ func TestTeamsAreReadAgainOnHangup(t *testing.T) {
 		}
 	}
 	write(`{"teams": {"blue": {"projects": ["shop"]}}}`)
-	i := startInstance(t, "CONFIG="+file)
-	waitForLog(t, i, func() bool { return strings.Contains(i.output(), "the stored events are read") })
+	s := programtest.StartService(t, "CONFIG="+file)
+	s.WaitFor("event replay finished")
 	expect := func(series string, want float64) {
 		t.Helper()
-		if got, ok := i.metrics()[series]; !ok || got != want {
+		if got, ok := s.Metrics()[series]; !ok || got != want {
 			t.Errorf("%s is %v (%v), want %v", series, got, ok, want)
 		}
 	}
@@ -109,32 +124,24 @@ func TestTeamsAreReadAgainOnHangup(t *testing.T) {
 	expect(`time_to_restore_seconds_count{environment="NO_ENV", project_id="shop", team_id="blue"}`, 0)
 
 	write(`{"teams": {"blue": {"project": ["shop"]}}}`)
-	hangUp(t, i, "those from before stay in force")
+	s.Signal(syscall.SIGHUP)
+	// The log names the unknown key.
+	s.WaitFor(`reloading the teams failed; the previous ones remain in use.*project`)
 	expect("em_metrics_config_last_reload_successful{}", 0)
-	if !strings.Contains(i.output(), "project") {
-		t.Errorf("the log does not name the key: %s", i.output())
-	}
 
 	write(`{"teams": {"red": {"projects": ["shop"]}}}`)
-	hangUp(t, i, "the teams were read again")
+	s.Signal(syscall.SIGHUP)
+	s.WaitFor("teams reloaded")
 	expect("em_metrics_config_last_reload_successful{}", 1)
-	i.mustPost("/deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`)
+	s.Post("/deployments", deployment)
 	expect(`deployment_started_total{environment="NO_ENV", project_id="shop", team_id="red"}`, 1)
 }
 
-func hangUp(t *testing.T, i *instance, line string) {
-	t.Helper()
-	if err := i.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	waitForLog(t, i, func() bool { return strings.Contains(i.output(), line) })
-}
-
-func TestFirstLineSaysWhatIsInForceAndNoSecret(t *testing.T) {
-	i := startInstance(t, "EM_METRICS_BASIC_AUTH_USERNAME=ci", "EM_METRICS_BASIC_AUTH_PASSWORD=hidden-password",
+func TestLogShowsTheSettingsAndNoSecret(t *testing.T) {
+	s := programtest.StartService(t, "EM_METRICS_BASIC_AUTH_USERNAME=ci", "EM_METRICS_BASIC_AUTH_PASSWORD=hidden-password",
 		"OTEL_COLLECTOR_URL=http://user:hidden-too@127.0.0.1:1", "LOG_LEVEL=debug")
-	i.mustPost("/deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z", "user": "bob"}`)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+i.address+"/config", nil)
+	s.Post("/deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z", "user": "bob"}`)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL("/config"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,17 +151,19 @@ func TestFirstLineSaysWhatIsInForceAndNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = response.Body.Close()
-	i.signal(syscall.SIGTERM)
-	log := i.output()
+	if err := s.Stop(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	log := s.Output()
 	first, _, _ := strings.Cut(log, "\n")
 	for _, want := range []string{"address=127.0.0.1:", "database=/", `authentication="token, basic"`, "push=http://user:xxxxx@127.0.0.1:1"} {
 		if !strings.Contains(first, want) {
-			t.Errorf("the first line does not say %s: %s", want, first)
+			t.Errorf("the first line does not contain %s: %s", want, first)
 		}
 	}
-	for _, secret := range []string{testToken, "hidden-", "bob", "first_commit_at"} {
+	for _, secret := range []string{programtest.Token, "hidden-", "bob", "first_commit_at"} {
 		if strings.Contains(log, secret) {
-			t.Errorf("the log holds %q:\n%s", secret, log)
+			t.Errorf("the log contains %q:\n%s", secret, log)
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 
 func syncData(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }
 
-// computed is how long this process has kept a core busy.
-func computed() time.Duration {
+// cpuTime returns the CPU time that this process has used.
+func cpuTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		return 0

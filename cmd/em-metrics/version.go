@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -10,7 +12,14 @@ import (
 // version is set by the linker when a release is built.
 var version string
 
-// currentBuild says which em-metrics this is, as far as the build recorded it.
+// version prints the build information on one line.
+func (p process) version(context.Context, []string) error {
+	_, err := fmt.Fprintln(p.stdout, currentBuild())
+	return err
+}
+
+// currentBuild returns the build information of this binary, as far as the build
+// recorded it.
 func currentBuild() handlers.Build {
 	b := handlers.Build{Version: version, Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()

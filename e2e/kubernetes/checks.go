@@ -12,21 +12,21 @@ import (
 	"k8s.io/pod-security-admission/policy"
 )
 
-// Problems are what is wrong with the objects, in words; external are objects that
-// exist already, such as "Secret registry".
+// Problems describes everything that is wrong with the objects. external lists the
+// objects that exist already, such as "Secret registry".
 func (o *Objects) Problems(external ...string) []string {
-	if problems := o.unchecked(); len(problems) > 0 {
+	if problems := o.checkSupported(); len(problems) > 0 {
 		return problems
 	}
 	return slices.Concat(
-		o.podSecurity(), o.pods(), o.names(), o.places(), o.selectors(), o.serviceAccounts(),
-		o.volumes(external), o.references(external), o.ports(), o.quantities(),
+		o.checkPodSecurity(), o.checkPods(), o.checkNames(), o.checkNamespaces(), o.checkSelectors(), o.checkServiceAccounts(),
+		o.checkVolumes(external), o.checkReferences(external), o.checkPorts(), o.checkQuantities(),
 	)
 }
 
-// podSecurity evaluates the restricted Pod Security Standard, with the code that
-// the API server does it with.
-func (o *Objects) podSecurity() (problems []string) {
+// checkPodSecurity evaluates the restricted Pod Security Standard with the code of
+// the API server.
+func (o *Objects) checkPodSecurity() (problems []string) {
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
 		return []string{err.Error()}
@@ -46,26 +46,26 @@ func (o *Objects) podSecurity() (problems []string) {
 	return problems
 }
 
-// pods are checked for what the module promises beyond the standard.
-func (o *Objects) pods() (problems []string) {
+// checkPods checks what the module promises beyond that standard.
+func (o *Objects) checkPods() (problems []string) {
 	for _, set := range o.StatefulSets {
 		problem := func(text string) { problems = append(problems, fmt.Sprintf("StatefulSet %s: %s", set.Name, text)) }
 		spec := pod(set)
 		c := container(set)
 		if security := c.SecurityContext; security == nil || security.ReadOnlyRootFilesystem == nil || !*security.ReadOnlyRootFilesystem {
-			problem("its root file system can be written to")
+			problem("its root file system is writable")
 		}
 		if spec.AutomountServiceAccountToken == nil || *spec.AutomountServiceAccountToken {
-			problem("it has a token for the API")
+			problem("its pod gets a token for the API")
 		}
 		if spec.TerminationGracePeriodSeconds == nil {
-			problem("it has no termination grace of its own")
+			problem("it does not set a termination grace period")
 		}
 		if c.StartupProbe == nil || c.LivenessProbe == nil || c.ReadinessProbe == nil {
 			problem("a probe is missing")
 		}
 		if set.Spec.Replicas == nil || *set.Spec.Replicas > 1 {
-			problem("more than one pod would share its volume")
+			problem("it has more than one replica, which would share a volume")
 		}
 		if !regexp.MustCompile(`(:[\w][-.\w]*|@sha256:[0-9a-f]{64})$`).MatchString(c.Image) || strings.HasSuffix(c.Image, ":latest") {
 			problem("its image " + c.Image + " has no fixed version")
@@ -73,7 +73,7 @@ func (o *Objects) pods() (problems []string) {
 		seen := map[string]bool{}
 		for _, variable := range c.Env {
 			if seen[variable.Name] {
-				problem("the variable " + variable.Name + " is there twice")
+				problem("the variable " + variable.Name + " appears more than once")
 			}
 			seen[variable.Name] = true
 			for _, text := range validation.IsEnvVarName(variable.Name) {
@@ -84,8 +84,8 @@ func (o *Objects) pods() (problems []string) {
 	return problems
 }
 
-// names and labels are such as the API takes.
-func (o *Objects) names() (problems []string) {
+// checkNames checks that the API accepts all names, labels and annotations.
+func (o *Objects) checkNames() (problems []string) {
 	for _, object := range o.list() {
 		problem := func(text string) { problems = append(problems, title(object)+": "+text) }
 		for _, text := range validation.IsDNS1123Subdomain(object.GetName()) {
@@ -100,9 +100,9 @@ func (o *Objects) names() (problems []string) {
 		for _, text := range slices.Concat(labelProblems(meta.Labels), annotationProblems(meta.Annotations)) {
 			problems = append(problems, "the pods of "+set.Name+": "+text)
 		}
-		// The name of a revision, which ends in a hash, is a label of the pods.
+		// The name of a revision, which ends with a hash, becomes a label of the pods.
 		if longest := validation.LabelValueMaxLength - len("-0123456789"); len(set.Name) > longest {
-			problems = append(problems, fmt.Sprintf("StatefulSet %s: its name has more than %d characters", set.Name, longest))
+			problems = append(problems, fmt.Sprintf("StatefulSet %s: its name is longer than %d characters", set.Name, longest))
 		}
 	}
 	for _, service := range o.Services {
@@ -116,7 +116,7 @@ func (o *Objects) names() (problems []string) {
 			size += len(text)
 		}
 		if size > corev1.MaxSecretSize {
-			problems = append(problems, fmt.Sprintf("ConfigMap %s: %d bytes are more than a ConfigMap takes", config.Name, size))
+			problems = append(problems, fmt.Sprintf("ConfigMap %s: its size of %d bytes exceeds the limit", config.Name, size))
 		}
 	}
 	return problems
@@ -140,12 +140,14 @@ func annotationProblems(annotations map[string]string) (problems []string) {
 	return problems
 }
 
-func (o *Objects) serviceAccounts() (problems []string) {
+// checkServiceAccounts checks that every pod has a service account of the plan,
+// which must not provide a token.
+func (o *Objects) checkServiceAccounts() (problems []string) {
 	known := map[string]bool{}
 	for _, account := range o.ServiceAccounts {
 		known[account.Name] = true
 		if account.AutomountServiceAccountToken == nil || *account.AutomountServiceAccountToken {
-			problems = append(problems, "ServiceAccount "+account.Name+": it gives a token for the API to its pods")
+			problems = append(problems, "ServiceAccount "+account.Name+": it provides its pods with a token for the API")
 		}
 	}
 	for _, set := range o.StatefulSets {
@@ -156,22 +158,23 @@ func (o *Objects) serviceAccounts() (problems []string) {
 	return problems
 }
 
-// quantities are in order: the decoder has refused those that are none.
-func (o *Objects) quantities() (problems []string) {
+// checkQuantities checks requests, limits and storage. The decoder has rejected
+// malformed quantities.
+func (o *Objects) checkQuantities() (problems []string) {
 	for _, set := range o.StatefulSets {
 		resources := container(set).Resources
 		if resources.Requests.Memory().IsZero() {
-			problems = append(problems, "StatefulSet "+set.Name+": it asks for no memory")
+			problems = append(problems, "StatefulSet "+set.Name+": it does not request memory")
 		}
 		for name, limit := range resources.Limits {
 			if request, ok := resources.Requests[name]; ok && request.Cmp(limit) > 0 {
-				problems = append(problems, fmt.Sprintf("StatefulSet %s: it asks for more %s than its limit", set.Name, name))
+				problems = append(problems, fmt.Sprintf("StatefulSet %s: it requests more %s than its limit", set.Name, name))
 			}
 		}
 	}
 	for _, claim := range o.Claims {
 		if claim.Spec.Resources.Requests.Storage().Sign() <= 0 {
-			problems = append(problems, "PersistentVolumeClaim "+claim.Name+": it asks for no storage")
+			problems = append(problems, "PersistentVolumeClaim "+claim.Name+": it does not request storage")
 		}
 		if !slices.Equal(claim.Spec.AccessModes, []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}) {
 			problems = append(problems, "PersistentVolumeClaim "+claim.Name+": it is not ReadWriteOnce")

@@ -9,21 +9,21 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// MonitorProblems are what is wrong with a manifest of a ServiceMonitor: it is such
-// as the API of the Prometheus Operator takes, finds exactly one Service, and
-// scrapes a port of it with a token that is there.
+// MonitorProblems describes everything that is wrong with the manifest of a
+// ServiceMonitor. The API of the Prometheus Operator must accept it, and it must
+// select exactly one Service and scrape a port of it with a token that exists.
 func (o *Objects) MonitorProblems(manifest any, external ...string) (problems []string) {
 	problem := func(format string, args ...any) {
 		problems = append(problems, "the ServiceMonitor "+fmt.Sprintf(format, args...))
 	}
 	var monitor monitoringv1.ServiceMonitor
 	if err := decodeStrictly(manifest, &monitor); err != nil {
-		problem("cannot be read: %v", err)
+		problem("is not valid: %v", err)
 		return problems
 	}
 	services := o.monitored(monitor)
 	if len(services) != 1 {
-		problem("finds %d Services", len(services))
+		problem("selects %d Services", len(services))
 		return problems
 	}
 	if len(monitor.Spec.Endpoints) == 0 {
@@ -36,13 +36,14 @@ func (o *Objects) MonitorProblems(manifest any, external ...string) (problems []
 		if authorization := endpoint.Authorization; authorization != nil && authorization.Credentials != nil {
 			source := "Secret " + authorization.Credentials.Name + "/" + authorization.Credentials.Key
 			if !o.has(source, external) {
-				problem("wants %s, which is not there", source)
+				problem("needs %s, which does not exist", source)
 			}
 		}
 	}
 	return problems
 }
 
+// monitored returns the Services that a ServiceMonitor selects.
 func (o *Objects) monitored(monitor monitoringv1.ServiceMonitor) (services []*corev1.Service) {
 	for _, service := range o.Services {
 		if selector(&monitor.Spec.Selector).Matches(labels.Set(service.Labels)) && slices.Contains(monitor.Spec.NamespaceSelector.MatchNames, service.Namespace) {

@@ -10,13 +10,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// policyPorts checks that the ports of NetworkPolicies are ports of the pods that
-// are reached, and that whoever may send to a pod of ours is let in there.
-func (o *Objects) policyPorts() (problems []string) {
+// checkPolicyPorts checks that the ports in NetworkPolicies exist on the pods, and
+// that traffic which one policy lets out is let in by the policy of its target.
+func (o *Objects) checkPolicyPorts() (problems []string) {
 	for _, from := range o.NetworkPolicies {
 		for _, rule := range from.Spec.Ingress {
 			if len(rule.Ports) == 0 {
-				problems = append(problems, fmt.Sprintf("NetworkPolicy %s lets in at every port", from.Name))
+				problems = append(problems, fmt.Sprintf("NetworkPolicy %s allows ingress on every port", from.Name))
 			}
 			for _, set := range o.selected(selector(&from.Spec.PodSelector)) {
 				problems = append(problems, missingPorts(from, rule.Ports, set)...)
@@ -26,7 +26,7 @@ func (o *Objects) policyPorts() (problems []string) {
 			for _, to := range rule.To {
 				for _, set := range o.selected(selector(to.PodSelector)) {
 					problems = append(problems, missingPorts(from, rule.Ports, set)...)
-					problems = append(problems, o.refused(from, rule.Ports, set)...)
+					problems = append(problems, o.blockedPorts(from, rule.Ports, set)...)
 				}
 			}
 		}
@@ -43,32 +43,32 @@ func missingPorts(networkPolicy *networkingv1.NetworkPolicy, ports []networkingv
 	return problems
 }
 
-// refused are the ports at which a policy sends to the pods of a StatefulSet and
-// no policy of theirs lets its pods in.
-func (o *Objects) refused(from *networkingv1.NetworkPolicy, ports []networkingv1.NetworkPolicyPort, to *appsv1.StatefulSet) (problems []string) {
+// blockedPorts checks a policy that allows egress to the pods of a StatefulSet: a
+// policy of these pods must allow ingress on the same ports.
+func (o *Objects) blockedPorts(from *networkingv1.NetworkPolicy, ports []networkingv1.NetworkPolicyPort, to *appsv1.StatefulSet) (problems []string) {
 	if len(ports) == 0 {
-		problems = append(problems, fmt.Sprintf("NetworkPolicy %s sends to the pods of %s at every port", from.Name, to.Name))
+		problems = append(problems, fmt.Sprintf("NetworkPolicy %s allows egress to the pods of %s on every port", from.Name, to.Name))
 	}
 	for _, sender := range o.selected(selector(&from.Spec.PodSelector)) {
 		for _, port := range ports {
-			if port.Port != nil && !o.letsIn(to, labels.Set(sender.Spec.Template.Labels), *port.Port) {
-				problems = append(problems, fmt.Sprintf("NetworkPolicy %s sends to the pods of %s at %s, which do not let it in", from.Name, to.Name, port.Port.String()))
+			if port.Port != nil && !o.allowsIngress(to, labels.Set(sender.Spec.Template.Labels), *port.Port) {
+				problems = append(problems, fmt.Sprintf("NetworkPolicy %s allows egress to the pods of %s on port %s, but no policy allows the ingress", from.Name, to.Name, port.Port.String()))
 			}
 		}
 	}
 	return problems
 }
 
-// letsIn says whether a policy of the pods of a StatefulSet allows pods with the
-// labels at a port of it.
-func (o *Objects) letsIn(set *appsv1.StatefulSet, sender labels.Set, port intstr.IntOrString) bool {
+// allowsIngress reports whether a policy of the pods of a StatefulSet allows pods
+// with the given labels to connect to a port.
+func (o *Objects) allowsIngress(set *appsv1.StatefulSet, sender labels.Set, port intstr.IntOrString) bool {
 	for _, networkPolicy := range o.NetworkPolicies {
 		if !selector(&networkPolicy.Spec.PodSelector).Matches(labels.Set(set.Spec.Template.Labels)) {
 			continue
 		}
 		for _, rule := range networkPolicy.Spec.Ingress {
 			open := slices.ContainsFunc(rule.Ports, func(p networkingv1.NetworkPolicyPort) bool {
-				return p.Port == nil || number(set, *p.Port) == number(set, port)
+				return p.Port == nil || portNumber(set, *p.Port) == portNumber(set, port)
 			})
 			known := slices.ContainsFunc(rule.From, func(peer networkingv1.NetworkPolicyPeer) bool {
 				return peer.NamespaceSelector == nil && selector(peer.PodSelector).Matches(sender)
@@ -81,10 +81,14 @@ func (o *Objects) letsIn(set *appsv1.StatefulSet, sender labels.Set, port intstr
 	return false
 }
 
-func listens(set *appsv1.StatefulSet, port intstr.IntOrString) bool { return number(set, port) != 0 }
+// listens reports whether a pod declares a port.
+func listens(set *appsv1.StatefulSet, port intstr.IntOrString) bool {
+	return portNumber(set, port) != 0
+}
 
-// number is that of a port that a pod declares, by its name or number, or 0.
-func number(set *appsv1.StatefulSet, port intstr.IntOrString) int32 {
+// portNumber returns the number of a port that a pod declares, given its name or
+// number, or 0.
+func portNumber(set *appsv1.StatefulSet, port intstr.IntOrString) int32 {
 	for _, declared := range container(set).Ports {
 		if port.Type == intstr.String && declared.Name == port.StrVal || port.Type == intstr.Int && declared.ContainerPort == port.IntVal {
 			return declared.ContainerPort

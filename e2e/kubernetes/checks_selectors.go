@@ -9,9 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// selectors select the pods of exactly one StatefulSet.
-func (o *Objects) selectors() (problems []string) {
-	one := func(object string, selector labels.Selector) {
+// checkSelectors checks that each selector selects the pods of exactly one
+// StatefulSet.
+func (o *Objects) checkSelectors() (problems []string) {
+	checkOne := func(object string, selector labels.Selector) {
 		if sets := o.selected(selector); len(sets) != 1 || selector.Empty() {
 			problems = append(problems, fmt.Sprintf("%s selects the pods of %d StatefulSets", object, len(sets)))
 		}
@@ -19,10 +20,10 @@ func (o *Objects) selectors() (problems []string) {
 	services := map[string]bool{}
 	for _, service := range o.Services {
 		services[service.Name] = true
-		one("Service "+service.Name, labels.SelectorFromSet(service.Spec.Selector))
+		checkOne("Service "+service.Name, labels.SelectorFromSet(service.Spec.Selector))
 	}
 	for _, set := range o.StatefulSets {
-		one("StatefulSet "+set.Name, selector(set.Spec.Selector))
+		checkOne("StatefulSet "+set.Name, selector(set.Spec.Selector))
 		if !selector(set.Spec.Selector).Matches(labels.Set(set.Spec.Template.Labels)) {
 			problems = append(problems, fmt.Sprintf("StatefulSet %s does not select its own pods", set.Name))
 		}
@@ -31,16 +32,16 @@ func (o *Objects) selectors() (problems []string) {
 		}
 	}
 	for _, budget := range o.PodDisruptionBudgets {
-		one("PodDisruptionBudget "+budget.Name, selector(budget.Spec.Selector))
+		checkOne("PodDisruptionBudget "+budget.Name, selector(budget.Spec.Selector))
 	}
 	for _, networkPolicy := range o.NetworkPolicies {
-		one("NetworkPolicy "+networkPolicy.Name, selector(&networkPolicy.Spec.PodSelector))
+		checkOne("NetworkPolicy "+networkPolicy.Name, selector(&networkPolicy.Spec.PodSelector))
 	}
 	return problems
 }
 
-// selector reads a selector as the API server does. No selector selects nothing,
-// and so does one that it would refuse.
+// selector interprets a selector as the API server does. A missing or invalid one
+// selects nothing.
 func selector(s *metav1.LabelSelector) labels.Selector {
 	selector, err := metav1.LabelSelectorAsSelector(s)
 	if err != nil {
@@ -49,7 +50,7 @@ func selector(s *metav1.LabelSelector) labels.Selector {
 	return selector
 }
 
-// selected are the StatefulSets whose pods a selector selects.
+// selected returns the StatefulSets whose pods a selector selects.
 func (o *Objects) selected(selector labels.Selector) (sets []*appsv1.StatefulSet) {
 	for _, set := range o.StatefulSets {
 		if selector.Matches(labels.Set(set.Spec.Template.Labels)) {
@@ -59,8 +60,8 @@ func (o *Objects) selected(selector labels.Selector) (sets []*appsv1.StatefulSet
 	return sets
 }
 
-// ports that something names are there.
-func (o *Objects) ports() (problems []string) {
+// checkPorts checks that every port that an object refers to exists.
+func (o *Objects) checkPorts() (problems []string) {
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	for _, service := range o.Services {
 		for _, set := range o.selected(labels.SelectorFromSet(service.Spec.Selector)) {
@@ -76,14 +77,14 @@ func (o *Objects) ports() (problems []string) {
 			"startup": container(set).StartupProbe, "liveness": container(set).LivenessProbe, "readiness": container(set).ReadinessProbe,
 		} {
 			if probe != nil && (probe.HTTPGet == nil || !listens(set, probe.HTTPGet.Port)) {
-				problem("StatefulSet %s: the %s probe asks at no port of it", set.Name, name)
+				problem("StatefulSet %s: the %s probe does not use a port of its container", set.Name, name)
 			}
 		}
 	}
-	return append(append(problems, o.ingressPorts()...), o.policyPorts()...)
+	return append(append(problems, o.checkIngressPorts()...), o.checkPolicyPorts()...)
 }
 
-func (o *Objects) ingressPorts() (problems []string) {
+func (o *Objects) checkIngressPorts() (problems []string) {
 	ports := map[string]bool{}
 	for _, service := range o.Services {
 		for _, port := range service.Spec.Ports {
@@ -94,7 +95,7 @@ func (o *Objects) ingressPorts() (problems []string) {
 		for _, rule := range ingress.Spec.Rules {
 			for _, path := range rule.HTTP.Paths {
 				if service := path.Backend.Service; !ports[service.Name+" "+service.Port.Name] {
-					problems = append(problems, fmt.Sprintf("Ingress %s: there is no port %q of a Service %q", ingress.Name, service.Port.Name, service.Name))
+					problems = append(problems, fmt.Sprintf("Ingress %s: there is no port %q on a Service %q", ingress.Name, service.Port.Name, service.Name))
 				}
 			}
 		}

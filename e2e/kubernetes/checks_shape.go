@@ -1,25 +1,23 @@
 package kubernetes
 
-import (
-	"fmt"
-)
+import "fmt"
 
-// unchecked is what the objects may have and the other checks would pass over.
-// Nothing else is looked at while there is any.
-func (o *Objects) unchecked() (problems []string) {
+// checkSupported finds what the other checks do not support. They do not run while
+// there is any.
+func (o *Objects) checkSupported() (problems []string) {
 	for _, set := range o.StatefulSets {
 		problem := func(text string) { problems = append(problems, fmt.Sprintf("StatefulSet %s: %s", set.Name, text)) }
 		if spec := pod(set); len(spec.Containers) != 1 || len(spec.InitContainers) > 0 || len(spec.EphemeralContainers) > 0 {
-			problem("it has not one container, and more are not checked yet")
+			problem("it must have exactly one container; the checks support no others")
 		}
 		if len(set.Spec.VolumeClaimTemplates) > 0 {
-			problem("it has templates of claims, which are not checked yet")
+			problem("it has volume claim templates, which the checks do not support")
 		}
 	}
 	for _, ingress := range o.Ingresses {
 		problem := func(text string) { problems = append(problems, fmt.Sprintf("Ingress %s: %s", ingress.Name, text)) }
 		if ingress.Spec.DefaultBackend != nil {
-			problem("it has a default backend, which is not checked yet")
+			problem("it has a default backend, which the checks do not support")
 		}
 		for _, rule := range ingress.Spec.Rules {
 			if rule.HTTP == nil {
@@ -28,7 +26,7 @@ func (o *Objects) unchecked() (problems []string) {
 			}
 			for _, path := range rule.HTTP.Paths {
 				if path.Backend.Service == nil {
-					problem("the path " + path.Path + " leads to no Service")
+					problem("the path " + path.Path + " does not lead to a Service")
 				}
 			}
 		}
@@ -36,15 +34,15 @@ func (o *Objects) unchecked() (problems []string) {
 	return problems
 }
 
-// places of the objects: each has a name of its own, and all are in one namespace,
-// so that the other checks need to look at names alone.
-func (o *Objects) places() (problems []string) {
+// checkNamespaces checks that names are unique and all objects are in one
+// namespace, so that the other checks can compare names alone.
+func (o *Objects) checkNamespaces() (problems []string) {
 	seen := map[string]bool{}
 	namespace := ""
 	for _, object := range o.list() {
 		name, own := title(object), object.GetNamespace()
 		if seen[name] {
-			problems = append(problems, name+": it is there twice")
+			problems = append(problems, name+": it appears more than once")
 		}
 		seen[name] = true
 		if object.GetObjectKind().GroupVersionKind().Kind == "Namespace" {
@@ -56,7 +54,7 @@ func (o *Objects) places() (problems []string) {
 		case namespace == "":
 			namespace = own
 		case own != namespace:
-			problems = append(problems, fmt.Sprintf("%s: it is in the namespace %s, others are in %s", name, own, namespace))
+			problems = append(problems, fmt.Sprintf("%s: it is in the namespace %s, but others are in %s", name, own, namespace))
 		}
 	}
 	return problems

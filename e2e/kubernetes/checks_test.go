@@ -15,11 +15,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// Every check finds what it is there for: each case breaks one thing of objects
-// that are in order.
-func TestChecksFindWhatIsWrong(t *testing.T) {
+// Every check finds the problem that it is meant for: each case spoils one thing in
+// valid objects.
+func TestChecksFindProblems(t *testing.T) {
 	dir := module(t)
-	initialise(t, dir)
+	initialize(t, dir)
 	all := plans(t, dir, map[string]string{"stack": cases["stack_that_is_pushed_to"], "service": cases["everything_of_the_service"]})
 
 	other := corev1.LocalObjectReference{Name: "other"}
@@ -41,36 +41,36 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 		}},
 		{"is in the network of the node", "stack", "hostNetwork", func(o *Objects) { pod(o.StatefulSets[0]).HostNetwork = true }},
 		{"namespace lets anything in", "stack", "does not enforce", func(o *Objects) { o.Namespaces[0].Labels = nil }},
-		{"can write to its root", "stack", "can be written to", func(o *Objects) { container(o.StatefulSets[0]).SecurityContext.ReadOnlyRootFilesystem = nil }},
-		{"pod has a token", "stack", "it has a token for the API", func(o *Objects) { pod(o.StatefulSets[0]).AutomountServiceAccountToken = nil }},
-		{"account gives a token", "stack", "it gives a token", func(o *Objects) { o.ServiceAccounts[0].AutomountServiceAccountToken = &yes }},
+		{"can write to its root", "stack", "is writable", func(o *Objects) { container(o.StatefulSets[0]).SecurityContext.ReadOnlyRootFilesystem = nil }},
+		{"pod has a token", "stack", "gets a token for the API", func(o *Objects) { pod(o.StatefulSets[0]).AutomountServiceAccountToken = nil }},
+		{"account gives a token", "stack", "with a token", func(o *Objects) { o.ServiceAccounts[0].AutomountServiceAccountToken = &yes }},
 		{"account is another", "stack", "there is no ServiceAccount", func(o *Objects) { pod(o.StatefulSets[0]).ServiceAccountName = "default" }},
-		{"no grace", "stack", "no termination grace", func(o *Objects) { pod(o.StatefulSets[0]).TerminationGracePeriodSeconds = nil }},
+		{"no grace", "stack", "termination grace period", func(o *Objects) { pod(o.StatefulSets[0]).TerminationGracePeriodSeconds = nil }},
 		{"no probe", "stack", "a probe is missing", func(o *Objects) { container(o.StatefulSets[0]).LivenessProbe = nil }},
-		{"probe at no port", "stack", "asks at no port", func(o *Objects) { container(o.StatefulSets[0]).ReadinessProbe.HTTPGet.Port = intstr.FromString("web") }},
-		{"two pods", "stack", "more than one pod", func(o *Objects) { o.StatefulSets[0].Spec.Replicas = &two }},
+		{"probe at no port", "stack", "does not use a port", func(o *Objects) { container(o.StatefulSets[0]).ReadinessProbe.HTTPGet.Port = intstr.FromString("web") }},
+		{"two pods", "stack", "more than one replica", func(o *Objects) { o.StatefulSets[0].Spec.Replicas = &two }},
 		{"image without version", "stack", "no fixed version", func(o *Objects) { container(o.StatefulSets[0]).Image = "localhost:5000/em-metrics" }},
 		{"newest image", "stack", "no fixed version", func(o *Objects) { container(o.StatefulSets[0]).Image = "em-metrics:latest" }},
-		{"variable twice", "stack", "is there twice", func(o *Objects) {
+		{"variable twice", "stack", "appears more than once", func(o *Objects) {
 			c := container(setNamed(o, "em-metrics"))
 			c.Env = append(c.Env, c.Env[0])
 		}},
 		{"name in capitals", "stack", "lower case", func(o *Objects) { o.ConfigMaps[0].Name = "Teams" }},
 		{"label with a space", "stack", "label", func(o *Objects) { o.Services[0].Labels["team"] = "a team" }},
 		{"no namespace", "stack", "no namespace", func(o *Objects) { o.Secrets[0].Namespace = "" }},
-		{"another namespace", "stack", "others are in", func(o *Objects) { o.ConfigMaps[0].Namespace = "other" }},
-		{"two objects of one name", "stack", "it is there twice", func(o *Objects) { o.ConfigMaps = append(o.ConfigMaps, o.ConfigMaps[0].DeepCopy()) }},
-		{"name too long for a revision", "stack", "more than 52 characters", func(o *Objects) { o.StatefulSets[0].Name = strings.Repeat("x", 53) }},
+		{"another namespace", "stack", "but others are in", func(o *Objects) { o.ConfigMaps[0].Namespace = "other" }},
+		{"two objects of one name", "stack", "appears more than once", func(o *Objects) { o.ConfigMaps = append(o.ConfigMaps, o.ConfigMaps[0].DeepCopy()) }},
+		{"name too long for a revision", "stack", "longer than 52 characters", func(o *Objects) { o.StatefulSets[0].Name = strings.Repeat("x", 53) }},
 		{"label of the pods with a space", "stack", "the pods of em-metrics: label", func(o *Objects) { setNamed(o, "em-metrics").Spec.Template.Labels["team"] = "a team" }},
 		{"variable with a space", "stack", "the variable A B", func(o *Objects) { container(o.StatefulSets[0]).Env = []corev1.EnvVar{{Name: "A B"}} }},
-		{"container before the other", "stack", "not one container", func(o *Objects) {
+		{"container before the other", "stack", "exactly one container", func(o *Objects) {
 			pod(o.StatefulSets[0]).InitContainers = pod(o.StatefulSets[1]).Containers
 		}},
-		{"no container", "stack", "not one container", func(o *Objects) { pod(o.StatefulSets[0]).Containers = nil }},
-		{"template of a claim", "stack", "templates of claims", func(o *Objects) {
+		{"no container", "stack", "exactly one container", func(o *Objects) { pod(o.StatefulSets[0]).Containers = nil }},
+		{"template of a claim", "stack", "volume claim templates", func(o *Objects) {
 			o.StatefulSets[0].Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{}}
 		}},
-		{"ConfigMap too large", "stack", "more than a ConfigMap takes", func(o *Objects) { o.ConfigMaps[0].Data["large"] = strings.Repeat("x", 1<<20) }},
+		{"ConfigMap too large", "stack", "exceeds the limit", func(o *Objects) { o.ConfigMaps[0].Data["large"] = strings.Repeat("x", 1<<20) }},
 		{"Service selects nothing", "stack", "Service em-metrics selects the pods of 0", func(o *Objects) { serviceNamed(o, "em-metrics").Spec.Selector["a"] = "b" }},
 		{"Service selects all", "stack", "Service em-metrics selects the pods of 4", func(o *Objects) {
 			delete(serviceNamed(o, "em-metrics").Spec.Selector, "app.kubernetes.io/component")
@@ -84,7 +84,7 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 		{"Service leads to no port", "stack", "have no port web", func(o *Objects) { serviceNamed(o, "em-metrics").Spec.Ports[0].TargetPort = intstr.FromString("web") }},
 		{"Ingress leads nowhere", "service", "no port", func(o *Objects) { o.Ingresses[0].Spec.Rules[0].HTTP.Paths[0].Backend.Service.Port.Name = "https" }},
 		{"Ingress without paths", "service", "has no paths", func(o *Objects) { o.Ingresses[0].Spec.Rules[0].HTTP = nil }},
-		{"Ingress leads to a bucket", "service", "leads to no Service", func(o *Objects) { o.Ingresses[0].Spec.Rules[0].HTTP.Paths[0].Backend.Service = nil }},
+		{"Ingress leads to a bucket", "service", "does not lead to a Service", func(o *Objects) { o.Ingresses[0].Spec.Rules[0].HTTP.Paths[0].Backend.Service = nil }},
 		{"Ingress with a default", "service", "default backend", func(o *Objects) {
 			o.Ingresses[0].Spec.DefaultBackend = &networkingv1.IngressBackend{}
 		}},
@@ -93,12 +93,12 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 				{Key: "app.kubernetes.io/name", Operator: metav1.LabelSelectorOpDoesNotExist},
 			}
 		}},
-		{"policy for every port", "stack", "lets in at every port", func(o *Objects) { o.NetworkPolicies[0].Spec.Ingress[0].Ports = nil }},
-		{"policy sends at every port", "stack", "sends to the pods of em-metrics-alloy at every port", func(o *Objects) {
+		{"policy for every port", "stack", "allows ingress on every port", func(o *Objects) { o.NetworkPolicies[0].Spec.Ingress[0].Ports = nil }},
+		{"policy sends at every port", "stack", "allows egress to the pods of em-metrics-alloy on every port", func(o *Objects) {
 			egress := policyNamed(o, "em-metrics").Spec.Egress
 			egress[len(egress)-1].Ports = nil
 		}},
-		{"policy lets in at another port", "stack", "at otlp-http, which do not let it in", func(o *Objects) {
+		{"policy lets in at another port", "stack", "on port otlp-http, but no policy", func(o *Objects) {
 			port := intstr.FromString("http")
 			policyNamed(o, "em-metrics-alloy").Spec.Ingress[0].Ports[0].Port = &port
 		}},
@@ -106,42 +106,42 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 			port := intstr.FromInt32(1)
 			o.NetworkPolicies[0].Spec.Ingress[0].Ports[0].Port = &port
 		}},
-		{"policies contradict", "stack", "do not let it in", func(o *Objects) {
+		{"policies contradict", "stack", "no policy allows the ingress", func(o *Objects) {
 			policyNamed(o, "em-metrics-alloy").Spec.Ingress = nil
 		}},
 		{"mount without volume", "stack", `no volume "data"`, func(o *Objects) {
 			spec := pod(o.StatefulSets[0])
 			spec.Volumes = slices.DeleteFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == "data" })
 		}},
-		{"volume without mount", "stack", "is mounted nowhere", func(o *Objects) { container(o.StatefulSets[0]).VolumeMounts = nil }},
+		{"volume without mount", "stack", "is not mounted", func(o *Objects) { container(o.StatefulSets[0]).VolumeMounts = nil }},
 		{"mounts at one path", "stack", "two volumes", func(o *Objects) {
 			mounts := container(o.StatefulSets[0]).VolumeMounts
 			mounts[0].MountPath = mounts[1].MountPath
 		}},
-		{"claim is missing", "stack", "wants PersistentVolumeClaim", func(o *Objects) { o.Claims = nil }},
-		{"key is missing", "stack", "/config.alloy, which is not there", func(o *Objects) {
+		{"claim is missing", "stack", "needs PersistentVolumeClaim", func(o *Objects) { o.Claims = nil }},
+		{"key is missing", "stack", "/config.alloy, which does not exist", func(o *Objects) {
 			for _, config := range o.ConfigMaps {
 				delete(config.Data, "config.alloy")
 			}
 		}},
-		{"Secret is missing", "stack", "wants Secret em-metrics/token", func(o *Objects) { o.Secrets = nil }},
-		{"Secret of the environment is missing", "service", "wants Secret other", func(o *Objects) { container(o.StatefulSets[0]).EnvFrom[0].SecretRef.Name = "other" }},
-		{"Secret of a variable is missing", "stack", "wants Secret other/key", func(o *Objects) {
-			give(o, corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: other, Key: "key"}})
+		{"Secret is missing", "stack", "needs Secret em-metrics/token", func(o *Objects) { o.Secrets = nil }},
+		{"Secret of the environment is missing", "service", "needs Secret other", func(o *Objects) { container(o.StatefulSets[0]).EnvFrom[0].SecretRef.Name = "other" }},
+		{"Secret of a variable is missing", "stack", "needs Secret other/key", func(o *Objects) {
+			addVariable(o, corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: other, Key: "key"}})
 		}},
-		{"ConfigMap of a variable is missing", "stack", "wants ConfigMap other/key", func(o *Objects) {
-			give(o, corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: other, Key: "key"}})
+		{"ConfigMap of a variable is missing", "stack", "needs ConfigMap other/key", func(o *Objects) {
+			addVariable(o, corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: other, Key: "key"}})
 		}},
-		{"ConfigMap of the environment is missing", "stack", "wants ConfigMap other", func(o *Objects) {
+		{"ConfigMap of the environment is missing", "stack", "needs ConfigMap other", func(o *Objects) {
 			container(o.StatefulSets[0]).EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: other}}}
 		}},
-		{"Secret of the image is missing", "service", "wants Secret other", func(o *Objects) { pod(o.StatefulSets[0]).ImagePullSecrets[0].Name = "other" }},
-		{"Secret of the Ingress is missing", "service", "wants Secret other", func(o *Objects) { o.Ingresses[0].Spec.TLS[0].SecretName = "other" }},
-		{"no memory", "stack", "asks for no memory", func(o *Objects) { container(o.StatefulSets[0]).Resources.Requests = nil }},
+		{"Secret of the image is missing", "service", "needs Secret other", func(o *Objects) { pod(o.StatefulSets[0]).ImagePullSecrets[0].Name = "other" }},
+		{"Secret of the Ingress is missing", "service", "needs Secret other", func(o *Objects) { o.Ingresses[0].Spec.TLS[0].SecretName = "other" }},
+		{"no memory", "stack", "does not request memory", func(o *Objects) { container(o.StatefulSets[0]).Resources.Requests = nil }},
 		{"more than the limit", "stack", "more memory than its limit", func(o *Objects) {
 			container(o.StatefulSets[0]).Resources.Requests[corev1.ResourceMemory] = resource.MustParse("1Ti")
 		}},
-		{"no storage", "stack", "asks for no storage", func(o *Objects) { o.Claims[0].Spec.Resources.Requests = nil }},
+		{"no storage", "stack", "does not request storage", func(o *Objects) { o.Claims[0].Spec.Resources.Requests = nil }},
 		{"shared volume", "stack", "not ReadWriteOnce", func(o *Objects) { o.Claims[0].Spec.AccessModes[0] = corev1.ReadWriteMany }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -150,23 +150,23 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.spoil(objects)
-			problems := objects.Problems(exist...)
+			problems := objects.Problems(existing...)
 			if !slices.ContainsFunc(problems, func(p string) bool { return strings.Contains(p, c.problem) }) {
-				t.Errorf("the problems are %q, and none says %q", problems, c.problem)
+				t.Errorf("the problems are %q, none contains %q", problems, c.problem)
 			}
 		})
 	}
 }
 
-// What has no place in an object of the API is not passed over.
-func TestRenderRefusesWhatItDoesNotKnow(t *testing.T) {
+// Arguments without a field in the API are not ignored.
+func TestRenderRejectsWhatItDoesNotSupport(t *testing.T) {
 	dir := module(t)
-	initialise(t, dir)
+	initialize(t, dir)
 	for _, c := range []struct {
 		name, problem string
 		change        func(plan *Plan)
 	}{
-		{"kind", "kubernetes_job_v1 are not checked yet", func(p *Plan) { p.ResourceChanges[0].Type = "kubernetes_job_v1" }},
+		{"kind", "kubernetes_job_v1 are not supported", func(p *Plan) { p.ResourceChanges[0].Type = "kubernetes_job_v1" }},
 		{"argument", "no such field", func(p *Plan) { p.ResourceChanges[0].Change.After["colour"] = "blue" }},
 		{"two blocks for one", "2 blocks", func(p *Plan) {
 			p.ResourceChanges[0].Change.After["metadata"] = []any{map[string]any{}, map[string]any{}}
@@ -184,14 +184,14 @@ func TestRenderRefusesWhatItDoesNotKnow(t *testing.T) {
 			plan := plans(t, dir, map[string]string{"minimal": required})["minimal"]
 			c.change(&plan)
 			if _, err := Render(plan); err == nil || !strings.Contains(err.Error(), c.problem) {
-				t.Errorf("the error is %v, and does not say %q", err, c.problem)
+				t.Errorf("the error is %v, want one that contains %q", err, c.problem)
 			}
 		})
 	}
 }
 
-// A resource that is replaced is there afterwards, one that is destroyed is not.
-func TestRenderTakesWhatIsThereAfterwards(t *testing.T) {
+// A replaced resource exists afterwards, a destroyed one does not.
+func TestRenderReturnsTheObjectsAfterwards(t *testing.T) {
 	const changes = `{"resource_changes": [
 		{"address": "a", "mode": "managed", "type": "kubernetes_service_v1", "change": {"actions": ["delete", "create"], "after": {"metadata": [{"name": "replaced"}]}}},
 		{"address": "b", "mode": "managed", "type": "kubernetes_service_v1", "change": {"actions": ["delete"], "after": null}},
@@ -210,25 +210,25 @@ func TestRenderTakesWhatIsThereAfterwards(t *testing.T) {
 		names = append(names, service.Name)
 	}
 	if !slices.Equal(names, []string{"replaced", "kept"}) {
-		t.Errorf("the Services afterwards are %q", names)
+		t.Errorf("the Services are %q", names)
 	}
 }
 
-// A ServiceMonitor that would find nothing, or not be let in, is found.
+// A ServiceMonitor that would select nothing or could not authenticate is reported.
 func TestMonitorProblems(t *testing.T) {
 	dir := module(t)
-	initialise(t, dir)
+	initialize(t, dir)
 	plan := plans(t, dir, map[string]string{"minimal": required})["minimal"]
 	objects, err := Render(plan)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, from, to, problem string }{
-		{"field that its API does not have", `"endpoints"`, `"targets"`, "cannot be read"},
-		{"another Service", `"matchLabels":{"app.kubernetes.io/component":"em-metrics"`, `"matchLabels":{"app.kubernetes.io/component":"grafana"`, "finds 0 Services"},
-		{"another namespace", `["em-metrics"]`, `["default"]`, "finds 0 Services"},
+		{"field that its API does not have", `"endpoints"`, `"targets"`, "is not valid"},
+		{"another Service", `"matchLabels":{"app.kubernetes.io/component":"em-metrics"`, `"matchLabels":{"app.kubernetes.io/component":"grafana"`, "selects 0 Services"},
+		{"another namespace", `["em-metrics"]`, `["default"]`, "selects 0 Services"},
 		{"another port", `"port":"http"`, `"port":"metrics"`, `the port "metrics"`},
-		{"another Secret", `"name":"em-metrics"},"type"`, `"name":"other"},"type"`, "wants Secret other/token"},
+		{"another Secret", `"name":"em-metrics"},"type"`, `"name":"other"},"type"`, "needs Secret other/token"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text, err := json.Marshal(plan.OutputChanges["service_monitor"].After)
@@ -236,17 +236,17 @@ func TestMonitorProblems(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !strings.Contains(string(text), c.from) {
-				t.Fatalf("there is no %s in %s", c.from, text)
+				t.Fatalf("%s is missing in %s", c.from, text)
 			}
 			problems := objects.MonitorProblems(json.RawMessage(strings.ReplaceAll(string(text), c.from, c.to)))
 			if len(problems) != 1 || !strings.Contains(problems[0], c.problem) {
-				t.Errorf("the problems are %q, and not one that says %q", problems, c.problem)
+				t.Errorf("the problems are %q, want one that contains %q", problems, c.problem)
 			}
 		})
 	}
 }
 
-// A credential is found wherever it is written.
+// A credential is found wherever the plan contains it.
 func TestPlanRevealsSecrets(t *testing.T) {
 	const secret = `pass "word" <1>`
 	for _, c := range []struct {
@@ -273,14 +273,14 @@ func TestPlanRevealsSecrets(t *testing.T) {
 			}
 			places := plan.Reveals(secret)
 			if found := slices.Equal(places, []string{"a_resource.of_the_plan", "output.of_the_plan"}); found != c.expect || !c.expect && len(places) > 0 {
-				t.Errorf("it is found in %q", places)
+				t.Errorf("the secret is found in %q", places)
 			}
 		})
 	}
 }
 
-// give gives a variable to a container.
-func give(o *Objects, source corev1.EnvVarSource) {
+// addVariable adds an environment variable to a container.
+func addVariable(o *Objects, source corev1.EnvVarSource) {
 	c := container(o.StatefulSets[0])
 	c.Env = append(c.Env, corev1.EnvVar{Name: "A", ValueFrom: &source})
 }

@@ -9,9 +9,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// volumes are mounted, mounts have volumes, and what the volumes take their files
-// from is there.
-func (o *Objects) volumes(external []string) (problems []string) {
+// checkVolumes checks that volumes are mounted, that mounts have a volume and that
+// the sources of the volumes exist.
+func (o *Objects) checkVolumes(external []string) (problems []string) {
 	for _, set := range o.StatefulSets {
 		problem := func(format string, args ...any) {
 			problems = append(problems, fmt.Sprintf("StatefulSet %s: ", set.Name)+fmt.Sprintf(format, args...))
@@ -29,11 +29,11 @@ func (o *Objects) volumes(external []string) (problems []string) {
 		}
 		for _, volume := range pod(set).Volumes {
 			if !mounted[volume.Name] {
-				problem("the volume %q is mounted nowhere", volume.Name)
+				problem("the volume %q is not mounted", volume.Name)
 			}
 			for _, source := range sources(volume) {
 				if !o.has(source, external) {
-					problem("the volume %q wants %s, which is not there", volume.Name, source)
+					problem("the volume %q needs %s, which does not exist", volume.Name, source)
 				}
 			}
 		}
@@ -41,8 +41,8 @@ func (o *Objects) volumes(external []string) (problems []string) {
 	return problems
 }
 
-// sources are what a volume takes its files from, one for each key, such as
-// "ConfigMap teams/teams.json".
+// sources returns the objects that a volume takes its files from, with their keys,
+// such as "ConfigMap teams/teams.json".
 func sources(volume corev1.Volume) (all []string) {
 	keys := func(object string, items []corev1.KeyToPath) {
 		if len(items) == 0 {
@@ -64,7 +64,7 @@ func sources(volume corev1.Volume) (all []string) {
 	if volume.Projected != nil {
 		for _, source := range volume.Projected.Sources {
 			if source.ConfigMap == nil {
-				all = append(all, "a source that is not checked yet")
+				all = append(all, "a source that the checks do not support")
 				continue
 			}
 			keys("ConfigMap "+source.ConfigMap.Name, source.ConfigMap.Items)
@@ -73,8 +73,8 @@ func sources(volume corev1.Volume) (all []string) {
 	return all
 }
 
-// has says whether an object, or a key of it, is in the plan or exists already.
-// A plan does not know the keys of a Secret that is written without its state.
+// has reports whether an object, or a key of it, is in the plan or exists already.
+// The keys of a Secret are not known, because the plan does not contain its data.
 func (o *Objects) has(object string, external []string) bool {
 	object, key, _ := strings.Cut(object, "/")
 	if slices.Contains(external, object) {
@@ -92,11 +92,11 @@ func (o *Objects) has(object string, external []string) bool {
 	return true
 }
 
-// references other than by volumes are to what is there.
-func (o *Objects) references(external []string) (problems []string) {
+// checkReferences checks that references exist, apart from those of volumes.
+func (o *Objects) checkReferences(external []string) (problems []string) {
 	want := func(object, source string) {
 		if !o.has(source, external) {
-			problems = append(problems, fmt.Sprintf("%s wants %s, which is not there", object, source))
+			problems = append(problems, fmt.Sprintf("%s needs %s, which does not exist", object, source))
 		}
 	}
 	for _, set := range o.StatefulSets {
@@ -112,8 +112,8 @@ func (o *Objects) references(external []string) (problems []string) {
 	return problems
 }
 
-// referencesOf are what a pod takes its image and its environment with, as sources
-// are what it takes its files from.
+// referencesOf returns the objects that a pod needs for its image and its
+// environment, with their keys.
 func referencesOf(set *appsv1.StatefulSet) (all []string) {
 	for _, secret := range pod(set).ImagePullSecrets {
 		all = append(all, "Secret "+secret.Name)

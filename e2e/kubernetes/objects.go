@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Objects are what a plan would make, by kind.
+// Objects holds the objects that a plan would create, by kind.
 type Objects struct {
 	Namespaces           []*corev1.Namespace
 	ServiceAccounts      []*corev1.ServiceAccount
@@ -27,12 +27,13 @@ type Objects struct {
 	PodDisruptionBudgets []*policyv1.PodDisruptionBudget
 }
 
-// manifest is an object of any kind: what says its kind, and its metadata.
+// manifest is an object of any kind, with access to its kind and metadata.
 type manifest interface {
 	runtime.Object
 	metav1.Object
 }
 
+// added appends a new object of a kind to the list and returns it.
 func added[T any, P interface {
 	*T
 	manifest
@@ -43,6 +44,7 @@ func added[T any, P interface {
 	return added
 }
 
+// add adds an empty object for a resource of the given Terraform type.
 func (o *Objects) add(resourceType string) (manifest, error) {
 	core, apps := corev1.SchemeGroupVersion, appsv1.SchemeGroupVersion
 	networking, policy := networkingv1.SchemeGroupVersion, policyv1.SchemeGroupVersion
@@ -68,10 +70,10 @@ func (o *Objects) add(resourceType string) (manifest, error) {
 	case "kubernetes_pod_disruption_budget_v1":
 		return added(&o.PodDisruptionBudgets, policy.WithKind("PodDisruptionBudget")), nil
 	}
-	return nil, fmt.Errorf("resources of the type %s are not checked yet: add their kind", resourceType)
+	return nil, fmt.Errorf("resources of type %s are not supported by the checks: add their kind", resourceType)
 }
 
-// list has every object. What others need comes before them.
+// list returns every object. An object comes after those that it needs.
 func (o *Objects) list() []manifest {
 	return slices.Concat(
 		upcast(o.Namespaces), upcast(o.ServiceAccounts), upcast(o.ConfigMaps), upcast(o.Secrets), upcast(o.Claims),
@@ -87,13 +89,13 @@ func upcast[T manifest](objects []T) []manifest {
 	return list
 }
 
-// title is the kind and the name of an object, such as "Service em-metrics".
+// title returns the kind and name of an object, such as "Service em-metrics".
 func title(m manifest) string {
 	return m.GetObjectKind().GroupVersionKind().Kind + " " + m.GetName()
 }
 
-// pod is the pod that a StatefulSet makes.
+// pod returns the pod of a StatefulSet.
 func pod(set *appsv1.StatefulSet) *corev1.PodSpec { return &set.Spec.Template.Spec }
 
-// container is its only container.
+// container returns the only container of a StatefulSet.
 func container(set *appsv1.StatefulSet) *corev1.Container { return &pod(set).Containers[0] }

@@ -8,7 +8,7 @@ import (
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 )
 
-// variables of the module, as they are written in its language.
+// Variables of the module, in HCL.
 const (
 	required = `
     image = { tag = "1.0.0" }
@@ -18,6 +18,7 @@ const (
     prometheus             = { enabled = true }`
 )
 
+// cases are sets of variables, by name.
 var cases = map[string]string{
 	"minimal": required,
 	"everything_of_the_service": required + `
@@ -65,41 +66,41 @@ var cases = map[string]string{
     dashboards = { enabled = true, annotations = { grafana_folder = "DORA" } }`,
 }
 
-// exist are the objects of the cases that somebody else makes.
-var exist = []string{
+// existing lists the objects that the cases expect to exist already.
+var existing = []string{
 	"Secret registry", "Secret otlp-headers", "Secret em-metrics-tls", "Secret grafana-tls",
 	"Secret credentials", "PersistentVolumeClaim events",
 }
 
-// Whatever the module is asked for, its objects fit together and satisfy the
-// restricted Pod Security Standard.
-func TestObjectsFitTogether(t *testing.T) {
+// In every case the objects are consistent and satisfy the restricted Pod Security
+// Standard.
+func TestObjectsAreConsistent(t *testing.T) {
 	dir := module(t)
-	initialise(t, dir)
+	initialize(t, dir)
 	found := plans(t, dir, cases)
 	if len(found) != len(cases) {
-		t.Fatalf("%d of %d cases have a plan", len(found), len(cases))
+		t.Fatalf("only %d of %d cases have a plan", len(found), len(cases))
 	}
 	for name, plan := range found {
 		t.Run(name, func(t *testing.T) {
 			objects := checkPlan(t, plan)
-			for _, problem := range objects.MonitorProblems(plan.OutputChanges["service_monitor"].After, exist...) {
+			for _, problem := range objects.MonitorProblems(plan.OutputChanges["service_monitor"].After, existing...) {
 				t.Error(problem)
 			}
 		})
 	}
 }
 
-// So do those of the example.
-func TestExampleFitsTogether(t *testing.T) {
+// The objects of the example are consistent too.
+func TestExampleIsConsistent(t *testing.T) {
 	dir := module(t) + "/examples/complete"
-	initialise(t, dir)
+	initialize(t, dir)
 	found := plans(t, dir, map[string]string{"example": `
     token                  = "` + token + `"
     grafana_admin_password = "` + password + `"`})
 	objects := checkPlan(t, found["example"])
 	if len(objects.StatefulSets) != 4 || len(objects.Ingresses) != 2 {
-		t.Errorf("the example makes %d StatefulSets and %d Ingresses: it is not complete", len(objects.StatefulSets), len(objects.Ingresses))
+		t.Errorf("the example creates %d StatefulSets and %d Ingresses, want 4 and 2", len(objects.StatefulSets), len(objects.Ingresses))
 	}
 }
 
@@ -112,21 +113,21 @@ func checkPlan(t *testing.T, plan Plan) *Objects {
 	if len(objects.StatefulSets) == 0 {
 		t.Fatal("the plan has no StatefulSet")
 	}
-	for _, problem := range objects.Problems(exist...) {
+	for _, problem := range objects.Problems(existing...) {
 		t.Error(problem)
 	}
 	for _, secret := range []string{token, password} {
 		if places := plan.Reveals(secret); len(places) > 0 {
-			t.Errorf("the credential %s is in %q", secret, places)
+			t.Errorf("the plan contains the credential %s in %q", secret, places)
 		}
 	}
 	return objects
 }
 
-// The rules for the Prometheus Operator are such as its API takes.
-func TestRulesForThePrometheusOperator(t *testing.T) {
+// The API of the Prometheus Operator accepts the rules.
+func TestPrometheusRule(t *testing.T) {
 	dir := module(t)
-	initialise(t, dir)
+	initialize(t, dir)
 	plan := plans(t, dir, map[string]string{"minimal": required})["minimal"]
 	var rule monitoringv1.PrometheusRule
 	if err := decodeStrictly(plan.OutputChanges["prometheus_rule"].After, &rule); err != nil {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Plan is what this package reads of a plan, as `terraform test -json -verbose`
-// prints it (test_plan) and `terraform show -json` does.
+// Plan is the part of a Terraform plan that this package needs, as printed by
+// `terraform show -json` and, as test_plan, by `terraform test -json -verbose`.
 type Plan struct {
 	Errored         bool `json:"errored"`
 	ResourceChanges []struct {
@@ -26,23 +26,23 @@ type Plan struct {
 	} `json:"output_changes"`
 }
 
-// ReadPlan reads what `terraform show -json` prints of a plan.
+// ReadPlan reads a plan as printed by `terraform show -json`.
 func ReadPlan(r io.Reader) (Plan, error) {
 	var plan Plan
 	if err := json.NewDecoder(r).Decode(&plan); err != nil {
-		return Plan{}, fmt.Errorf("read the plan: %w; it must be what terraform show -json prints", err)
+		return Plan{}, fmt.Errorf("read the plan: %w; it must be the output of terraform show -json", err)
 	}
 	if plan.ResourceChanges == nil {
-		return Plan{}, errors.New("read the plan: it has no resource_changes, as what terraform show -json prints of a plan has")
+		return Plan{}, errors.New("read the plan: resource_changes is missing; it must be the output of terraform show -json for a plan")
 	}
 	if plan.Errored {
-		return Plan{}, errors.New("read the plan: Terraform could not finish it, so it does not have every resource; repair what terraform plan complains of")
+		return Plan{}, errors.New("read the plan: it is incomplete, because Terraform failed; fix the errors of terraform plan first")
 	}
 	return plan, nil
 }
 
-// Reveals names the resources and outputs of a plan in which a secret is written,
-// be it in a value or a name, alone or within other text.
+// Reveals returns the resources and outputs of a plan that contain a secret in a
+// value or a name, alone or within other text.
 func (p Plan) Reveals(secret string) (places []string) {
 	for _, change := range p.ResourceChanges {
 		if mentions(change.Change.After, secret) {
@@ -57,6 +57,7 @@ func (p Plan) Reveals(secret string) (places []string) {
 	return places
 }
 
+// mentions reports whether a tree of JSON values contains the text.
 func mentions(value any, text string) bool {
 	switch v := value.(type) {
 	case string:

@@ -15,14 +15,14 @@ import (
 	"testing"
 )
 
-// The credentials of every plan. They must be nowhere in it.
+// The credentials for every plan. No plan may contain them.
 const (
 	token    = "a-token-for-the-tests"
 	password = "a-password-for-the-tests"
 )
 
-// module is a copy of what the Terraform module consists of, which it reads
-// beside itself, in a folder of the test.
+// module copies the Terraform module, with the files beside it that it reads, into a
+// folder of the test.
 func module(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -39,7 +39,8 @@ func module(t *testing.T) string {
 	return filepath.Join(dir, "tf")
 }
 
-// terraform runs it in a folder and returns what it printed and whether it went well.
+// terraform runs Terraform in a folder. It returns the output and whether it
+// succeeded.
 func terraform(t *testing.T, dir string, args ...string) ([]byte, bool) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "terraform", args...)
@@ -53,9 +54,9 @@ func terraform(t *testing.T, dir string, args ...string) ([]byte, bool) {
 	return append(output, problems.Bytes()...), err == nil
 }
 
-// initialise makes a module ready: with a stand-in for the provider, as a
-// configuration of the command line names it, its submodules are enough.
-func initialise(t *testing.T, dir string) {
+// initialize prepares a module. It only loads the submodules if a CLI configuration
+// replaces the provider.
+func initialize(t *testing.T, dir string) {
 	t.Helper()
 	args := []string{"init", "-backend=false", "-input=false"}
 	if os.Getenv("TF_CLI_CONFIG_FILE") != "" {
@@ -66,8 +67,8 @@ func initialise(t *testing.T, dir string) {
 	}
 }
 
-// plans makes a plan for each set of variables, by name. It asks no cluster: the
-// provider is a mock.
+// plans returns a plan for each set of variables, by name. The provider is mocked,
+// so no cluster is needed.
 func plans(t *testing.T, dir string, cases map[string]string) map[string]Plan {
 	t.Helper()
 	var runs strings.Builder
@@ -89,6 +90,7 @@ func plans(t *testing.T, dir string, cases map[string]string) map[string]Plan {
 	return readPlans(t, output)
 }
 
+// readPlans returns the plans in the output of terraform test, by run.
 func readPlans(t *testing.T, output []byte) map[string]Plan {
 	t.Helper()
 	found := map[string]Plan{}
@@ -110,7 +112,7 @@ func readPlans(t *testing.T, output []byte) map[string]Plan {
 	return found
 }
 
-// diagnostics are the messages of what went wrong.
+// diagnostics returns the error messages in the output of terraform test.
 func diagnostics(output []byte) string {
 	var messages []string
 	for line := range bytes.Lines(output) {

@@ -1,5 +1,5 @@
-// Package kubernetes turns a Terraform plan of the module in tf/ into the
-// Kubernetes objects that it would make, and checks that they fit together.
+// Package kubernetes checks the Kubernetes objects that a Terraform plan of the
+// module in tf/ would create.
 package kubernetes
 
 import (
@@ -15,12 +15,12 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// Render makes the objects of the plan. Whatever of a resource has no place in
-// the object of the API is an error that names it, so that nothing goes unchecked.
+// Render returns the objects that the plan would create. An argument of a resource
+// that has no field in the API is an error, so that nothing goes unchecked.
 func Render(plan Plan) (*Objects, error) {
 	objects := &Objects{}
 	for _, change := range plan.ResourceChanges {
-		// What is replaced is deleted too, but something comes after it.
+		// A replaced resource is deleted too, but has a value afterwards.
 		if change.Mode != "managed" || change.Change.After == nil {
 			continue
 		}
@@ -35,17 +35,18 @@ func Render(plan Plan) (*Objects, error) {
 	return objects, nil
 }
 
-// ofTheProvider are arguments that tell the provider what to do and are not in
-// the object, and the content of a Secret that a plan does not know.
-var ofTheProvider = []string{
+// providerArguments are the arguments that control the provider and are not part of
+// the object, and the content of a Secret, which a plan does not contain.
+var providerArguments = []string{
 	"id", "timeouts", "status", "wait_for_rollout", "wait_for_load_balancer", "wait_until_bound",
 	"wait_for_default_service_account", "wait_for_service_account_token", "default_secret_name",
 	"data_wo", "data_wo_revision", "binary_data_wo", "binary_data_wo_revision",
 }
 
+// decodeResource converts the arguments of a resource into an object of the API.
 func decodeResource(attributes map[string]any, object any) error {
 	attributes = maps.Clone(attributes)
-	for _, name := range ofTheProvider {
+	for _, name := range providerArguments {
 		delete(attributes, name)
 	}
 	tree, err := convert(attributes, reflect.TypeOf(object).Elem(), "")
@@ -55,8 +56,8 @@ func decodeResource(attributes map[string]any, object any) error {
 	return decodeStrictly(tree, object)
 }
 
-// decodeStrictly puts a tree of JSON values into an object and refuses fields
-// that the object does not have.
+// decodeStrictly decodes a tree of JSON values into an object. It returns an error
+// for a field that the object does not have.
 func decodeStrictly(tree, object any) error {
 	text, err := json.Marshal(tree)
 	if err != nil {
@@ -72,9 +73,9 @@ func decodeStrictly(tree, object any) error {
 	return nil
 }
 
-// convert turns the value of an argument into the JSON of a field of the given
-// type. The provider has lists of one where the API has an object, text where it
-// has a number, and singular names for what repeats.
+// convert turns the value of an argument into the JSON value of a field of the given
+// type. The provider has a list of one element where the API has an object, text
+// where it has a number, and singular names for repeated blocks.
 func convert(value any, t reflect.Type, path string) (any, error) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -112,7 +113,7 @@ func convertStruct(value any, t reflect.Type, path string) (any, error) {
 	}
 	tree := map[string]any{}
 	for name, attribute := range attributes {
-		if absent(attribute) {
+		if isAbsent(attribute) {
 			continue
 		}
 		field, fieldType := fieldOf(t, name)
@@ -158,9 +159,9 @@ func convertMap(value any, t reflect.Type, path string) (any, error) {
 	return converted, nil
 }
 
-// absent is what an argument has that was not given. An empty block is not
-// absent: an empty selector and no selector mean different things.
-func absent(value any) bool {
+// isAbsent reports whether an argument was not given. An empty block was: an empty
+// selector and no selector mean different things.
+func isAbsent(value any) bool {
 	switch v := value.(type) {
 	case nil:
 		return true
@@ -174,8 +175,8 @@ func absent(value any) bool {
 	return false
 }
 
-// fieldOf finds the field of a struct, or of one inlined in it, that an argument
-// stands for: container for containers, cluster_ip for clusterIP.
+// fieldOf finds the field of a struct, or of one inlined in it, for an argument: the
+// field containers for container, and clusterIP for cluster_ip.
 func fieldOf(t reflect.Type, argument string) (string, reflect.Type) {
 	wanted := strings.ReplaceAll(argument, "_", "")
 	var found reflect.StructField
@@ -210,7 +211,7 @@ func intOrString(value any) any {
 	return text
 }
 
-// integer reads a number that may be given as text, octal for modes of files.
+// integer converts a number that may be text, and is octal in file modes.
 func integer(value any, path string) (any, error) {
 	text, ok := value.(string)
 	if !ok {

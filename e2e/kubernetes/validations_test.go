@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// Every validation of a variable is shown to refuse something: without it, a run
-// of tests/validation.tftest.hcl that expects a refusal fails.
-func TestEveryValidationRefusesSomething(t *testing.T) {
+// Every validation of a variable rejects something: without it, a run in
+// tests/validation.tftest.hcl that expects a failure does not get one.
+func TestEveryValidationRejectsSomething(t *testing.T) {
 	source := read(t, "../../tf/variables.tf")
 	runs := runsByVariable(t, read(t, "../../tf/tests/validation.tftest.hcl"))
 	variable := ""
@@ -34,24 +34,24 @@ func TestEveryValidationRefusesSomething(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %d", variable, count[variable]), func(t *testing.T) {
 			t.Parallel()
 			if len(runs[name]) == 0 {
-				t.Fatalf("no run expects that %s refuses something", name)
+				t.Fatalf("no run expects %s to reject a value", name)
 			}
-			if !refusesAll(t, source, runs[name]) {
-				t.Fatalf("the runs of %s fail as it is", name)
+			if !rejectsAll(t, source, runs[name]) {
+				t.Fatalf("the runs of %s fail with this validation", name)
 			}
-			if refusesAll(t, without, runs[name]) {
-				t.Errorf("without this validation every run of %s still passes", name)
+			if rejectsAll(t, without, runs[name]) {
+				t.Errorf("every run of %s passes without this validation", name)
 			}
 		})
 	}
 	if len(count) < 25 {
-		t.Errorf("validations of only %d variables were found", len(count))
+		t.Errorf("only %d variables have a validation", len(count))
 	}
 }
 
-// refusesAll says whether the runs pass with the variables alone, which is all
-// that they look at.
-func refusesAll(t *testing.T, variables string, runs []string) bool {
+// rejectsAll reports whether all runs pass, that is, whether the variables reject
+// every value that they should. The runs need only the variables of the module.
+func rejectsAll(t *testing.T, variables string, runs []string) bool {
 	t.Helper()
 	dir := t.TempDir()
 	tests := `variables {
@@ -66,19 +66,19 @@ func refusesAll(t *testing.T, variables string, runs []string) bool {
 	}
 	output, ok := terraform(t, dir, "test", "-no-color")
 	if !strings.Contains(string(output), " passed, ") {
-		t.Fatalf("the runs did not come to an end: %s", output)
+		t.Fatalf("the runs did not finish: %s", output)
 	}
 	return ok
 }
 
-// runsByVariable are the runs that expect a variable to refuse its value.
+// runsByVariable returns the runs that expect a variable to reject its value.
 func runsByVariable(t *testing.T, tests string) map[string][]string {
 	t.Helper()
 	runs := map[string][]string{}
 	for _, run := range regexp.MustCompile(`(?ms)^run "\w+" \{\n.*?^\}\n`).FindAllString(tests, -1) {
 		match := regexp.MustCompile(`expect_failures = \[var\.(\w+)\]`).FindStringSubmatch(run)
 		if match == nil {
-			t.Fatalf("this run expects no refusal:\n%s", run)
+			t.Fatalf("this run does not expect a failure:\n%s", run)
 		}
 		runs[match[1]] = append(runs[match[1]], run)
 	}

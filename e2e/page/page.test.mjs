@@ -1,6 +1,6 @@
-// The page at / in a real browser: it renders with data and without, its
-// filters work, nothing is logged, nothing leaves the server, nothing runs, and
-// axe-core finds nothing to complain about.
+// Tests of the page at / in a real browser: it renders with and without data, its
+// filters work, the console stays empty, no request goes to another server, no
+// script runs, and axe-core finds no accessibility problem.
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -20,28 +20,29 @@ before(async () => {
 });
 after(() => browser?.close());
 
-// open opens a page that records everything it should not do. What it loads is
-// what the page asks for, before the test adds axe-core.
+// open opens a page. Everything that the page must not do is added to problems, such
+// as loading anything beside itself.
 async function open(t, url, { width = 1280, height = 900, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, ...options });
   t.after(() => context.close());
   const page = await context.newPage();
-  const wrong = [];
-  page.on('console', (message) => wrong.push(`console ${message.type()}: ${message.text()}`));
-  page.on('pageerror', (error) => wrong.push(`error: ${error}`));
-  page.on('dialog', async (dialog) => { wrong.push(`dialog: ${dialog.message()}`); await dialog.dismiss(); });
+  const problems = [];
+  page.on('console', (message) => problems.push(`console ${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => problems.push(`error: ${error}`));
+  page.on('dialog', async (dialog) => { problems.push(`dialog: ${dialog.message()}`); await dialog.dismiss(); });
   page.on('request', (request) => {
     const target = new URL(request.url());
-    if (target.protocol !== 'data:' && target.origin !== new URL(url).origin) wrong.push(`request to ${request.url()}`);
-    if (target.protocol !== 'data:' && request.resourceType() !== 'document') wrong.push(`loaded ${request.url()}`);
+    if (target.protocol !== 'data:' && target.origin !== new URL(url).origin) problems.push(`request to ${request.url()}`);
+    if (target.protocol !== 'data:' && request.resourceType() !== 'document') problems.push(`loaded ${request.url()}`);
   });
-  const answer = await page.goto(url, { waitUntil: 'load' });
-  assert.equal(answer.status(), 200);
-  return { page, wrong };
+  const response = await page.goto(url, { waitUntil: 'load' });
+  assert.equal(response.status(), 200);
+  return { page, problems };
 }
 
-async function accessible(page, name) {
-  // The policy forbids scripts, so axe-core goes in through the debugger.
+// checkAccessibility fails if axe-core finds a violation.
+async function checkAccessibility(page, name) {
+  // The content security policy forbids scripts, so the debugger injects axe-core.
   await page.evaluate(await (await import('node:fs/promises')).readFile(axe, 'utf8'));
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, {
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
@@ -49,24 +50,26 @@ async function accessible(page, name) {
   assert.deepEqual(violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target).join(' ')}`), [], name);
 }
 
-async function keep(page, name) {
+// saveScreenshot saves a picture of the page for the README, if asked for.
+async function saveScreenshot(page, name) {
   if (!screenshots) return;
   await mkdir(screenshots, { recursive: true });
   await page.screenshot({ path: join(screenshots, `${name}.png`) });
 }
 
+// key returns the card of a key figure.
 const key = (page, title) => page.locator('article', { has: page.getByRole('heading', { name: title, exact: true }) });
 
-describe('an empty install', () => {
+describe('an empty installation', () => {
   let service;
   before(async () => { service = await startService(); });
   after(() => service.stop());
 
-  test('shows requests that work when pasted', async (t) => {
-    const { page, wrong } = await open(t, service.url);
+  test('shows requests that work when pasted into a shell', async (t) => {
+    const { page, problems } = await open(t, service.url);
     await page.getByRole('heading', { name: 'No data yet' }).waitFor();
-    await accessible(page, 'empty');
-    await keep(page, 'page-empty');
+    await checkAccessibility(page, 'empty');
+    await saveScreenshot(page, 'page-empty');
     const { execFileSync } = await import('node:child_process');
     for (const block of await page.locator('pre').allTextContents()) {
       const shell = `curl() { command curl --silent --fail-with-body --write-out ' %{http_code}\\n' "$@" || echo failed; }\n${block}`;
@@ -77,7 +80,7 @@ describe('an empty install', () => {
     await page.getByRole('link', { name: 'reload this page' }).click();
     await key(page, 'Deployment frequency').getByText('1 deployment on 1 day').waitFor();
     await key(page, 'Change failure rate').getByText('1 of 1 deployment').waitFor();
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(problems, []);
   });
 });
 
@@ -89,7 +92,7 @@ describe('a year of deployments', () => {
   for (const scheme of ['light', 'dark']) {
     for (const [device, width] of [['desktop', 1280], ['phone', 390], ['narrow phone', 320]]) {
       test(`renders on a ${device}, ${scheme}`, async (t) => {
-        const { page, wrong } = await open(t, `${service.url}/?window=90d`, { width, colorScheme: scheme });
+        const { page, problems } = await open(t, `${service.url}/?window=90d`, { width, colorScheme: scheme });
         for (const title of ['Deployment frequency', 'Change lead time', 'Change failure rate',
           'Failed deployment recovery time', 'Deployment rework rate']) {
           assert.notEqual(await key(page, title).locator('.value').textContent(), '', title);
@@ -98,15 +101,15 @@ describe('a year of deployments', () => {
         const { scroll, client } = await page.evaluate(() => ({
           scroll: document.documentElement.scrollWidth, client: document.documentElement.clientWidth,
         }));
-        assert.ok(scroll <= client, `the page is ${scroll} wide in a window of ${client}`);
-        await accessible(page, `${device}, ${scheme}`);
-        if (width !== 320) await keep(page, `page-${device}-${scheme}`);
-        assert.deepEqual(wrong, []);
+        assert.ok(scroll <= client, `the page is ${scroll} pixels wide in a window of ${client}`);
+        await checkAccessibility(page, `${device}, ${scheme}`);
+        if (width !== 320) await saveScreenshot(page, `page-${device}-${scheme}`);
+        assert.deepEqual(problems, []);
       });
     }
   }
 
-  test('shows what the API says', async (t) => {
+  test('shows the figures of the API', async (t) => {
     const { page } = await open(t, `${service.url}/?window=90d`);
     const href = await page.getByRole('link', { name: 'JSON' }).getAttribute('href');
     const answer = await (await fetch(new URL(href, page.url()))).json();
@@ -119,11 +122,11 @@ describe('a year of deployments', () => {
   });
 
   test('filters by project, window and bands, with the keyboard alone', async (t) => {
-    const { page, wrong } = await open(t, service.url);
+    const { page, problems } = await open(t, service.url);
     const project = page.locator('select[name=project_id]');
     const all = await page.getByRole('region', { name: 'Projects' }).locator('tbody tr').count();
     assert.ok(all > 1);
-    await page.keyboard.press('Tab'); // to the link that skips
+    await page.keyboard.press('Tab'); // to the skip link
     await page.keyboard.press('Enter');
     while (!(await project.evaluate((select) => select === document.activeElement))) await page.keyboard.press('Tab');
     await page.keyboard.press('ArrowDown');
@@ -141,10 +144,10 @@ describe('a year of deployments', () => {
     assert.match(await rows.first().textContent(), new RegExp(chosen));
     await page.getByText('Accelerate State of DevOps 2021').waitFor();
     await key(page, 'Time to restore').waitFor();
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(problems, []);
   });
 
-  test('every link of the page leads somewhere', async (t) => {
+  test('every link of the page works', async (t) => {
     const { page } = await open(t, service.url);
     const links = await page.locator('a[href]').evaluateAll((all) => [...new Set(all.map((a) => a.href))]);
     const ours = links.filter((link) => link.startsWith(service.url) && !link.includes('#'));
@@ -160,7 +163,7 @@ describe('a year of deployments', () => {
       const box = text.getBBox();
       return box.x >= 0 && box.x + box.width <= document.documentElement.width.baseVal.value;
     }));
-    assert.ok(inside, 'a text reaches over the edge');
+    assert.ok(inside, 'some text exceeds the badge');
   });
 });
 
@@ -180,30 +183,30 @@ describe('hostile names', () => {
   });
   after(() => service.stop());
 
-  test('are text and nothing else', async (t) => {
+  test('are displayed as text', async (t) => {
     for (const query of ['', ...names.map((name) => `?project_id=${encodeURIComponent(name)}&environment=${encodeURIComponent(name)}`)]) {
-      const { page, wrong } = await open(t, `${service.url}/${query}`);
+      const { page, problems } = await open(t, `${service.url}/${query}`);
       for (const name of query ? [] : names) {
-        assert.equal(await page.getByRole('link', { name, exact: true }).count(), 1, `no link of ${name}`);
+        assert.equal(await page.getByRole('link', { name, exact: true }).count(), 1, `no link for ${name}`);
       }
       const added = await page.evaluate(() => document.querySelectorAll('script, img, iframe, object, [onload], [onerror], [onmouseover]').length);
       assert.equal(added, 0);
-      assert.deepEqual(wrong, [], query);
+      assert.deepEqual(problems, [], query);
     }
   });
 
-  test('do not widen the page of a phone, and stay accessible', async (t) => {
+  test('fit on a phone and are accessible', async (t) => {
     const { page } = await open(t, service.url, { width: 390 });
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
-    await accessible(page, 'hostile');
+    await checkAccessibility(page, 'hostile');
   });
 
   test('are harmless in badges', async (t) => {
     for (const name of names) {
-      const { page, wrong } = await open(t, `${service.url}/badge/incidents.svg?project_id=${encodeURIComponent(name)}`);
+      const { page, problems } = await open(t, `${service.url}/badge/incidents.svg?project_id=${encodeURIComponent(name)}`);
       assert.equal(await page.evaluate(() => document.querySelectorAll('script, img, svg svg').length), 0);
       assert.match(await page.evaluate(() => document.querySelector('title').textContent), /^Incidents for /);
-      assert.deepEqual(wrong, [], name);
+      assert.deepEqual(problems, [], name);
     }
   });
 });
@@ -211,9 +214,9 @@ describe('hostile names', () => {
 test('a browser signs in with basic authentication', async (t) => {
   const service = await startService({ EM_METRICS_BASIC_AUTH_USERNAME: 'ada', EM_METRICS_BASIC_AUTH_PASSWORD: 'a secret' });
   t.after(() => service.stop());
-  const { page, wrong } = await open(t, service.url, { httpCredentials: { username: 'ada', password: 'a secret' } });
+  const { page, problems } = await open(t, service.url, { httpCredentials: { username: 'ada', password: 'a secret' } });
   await page.getByRole('heading', { name: 'No data yet' }).waitFor();
   assert.ok(!(await page.content()).includes('a secret'));
-  // The first request is answered by a challenge, which the console reports.
-  assert.deepEqual(wrong.filter((line) => !line.includes('401')), []);
+  // The console reports the challenge in the response to the first request.
+  assert.deepEqual(problems.filter((line) => !line.includes('401')), []);
 });

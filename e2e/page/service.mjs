@@ -1,4 +1,4 @@
-// Starts the real binary on a free port with a database of its own.
+// Starts the real program on a free port with a database of its own.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const binary = process.env.EM_METRICS_BINARY;
-if (!binary) throw new Error('EM_METRICS_BINARY must name the built em-metrics');
+if (!binary) throw new Error('EM_METRICS_BINARY must be the path of em-metrics');
 
+// freePort returns a port that is currently free.
 async function freePort() {
   const server = createServer();
   await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
@@ -16,6 +17,8 @@ async function freePort() {
   return port;
 }
 
+// startService starts the service and waits until it is ready. Without an argument
+// authentication is disabled.
 export async function startService(environment = { EM_METRICS_NO_AUTH: '1' }) {
   const folder = await mkdtemp(join(tmpdir(), 'em-metrics-page-'));
   const port = await freePort();
@@ -26,31 +29,32 @@ export async function startService(environment = { EM_METRICS_NO_AUTH: '1' }) {
   });
   let log = '';
   child.stderr.on('data', (chunk) => { log += chunk; });
-  const ended = new Promise((exit) => child.on('exit', exit));
-  const until = Date.now() + 20_000;
+  const exited = new Promise((exit) => child.on('exit', exit));
+  const deadline = Date.now() + 20_000;
   for (;;) {
-    if (child.exitCode !== null || Date.now() > until) throw new Error(`the service did not start:\n${log}`);
-    const answer = await fetch(`${url}/ready`).catch(() => null);
-    if (answer?.ok) break;
-    await new Promise((later) => setTimeout(later, 50));
+    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`the service did not start:\n${log}`);
+    const response = await fetch(`${url}/ready`).catch(() => null);
+    if (response?.ok) break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return {
     url,
-    // replay sends the sample year, through the command that a user would call.
+    // replay sends a year of sample data with the command that a user would run.
     async replay() {
       const replay = spawn(binary, ['replay', '-sample', '-url', url], { stdio: ['ignore', 'ignore', 'inherit'], env: { PATH: process.env.PATH } });
       const code = await new Promise((exit) => replay.on('exit', exit));
-      if (code !== 0) throw new Error(`replay ended with ${code}`);
+      if (code !== 0) throw new Error(`replay exited with code ${code}`);
     },
+    // post sends a request that must succeed.
     async post(path, body) {
-      const answer = await fetch(url + path, {
+      const response = await fetch(url + path, {
         method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body),
       });
-      if (!answer.ok) throw new Error(`POST ${path}: ${answer.status} ${await answer.text()}`);
+      if (!response.ok) throw new Error(`POST ${path}: ${response.status} ${await response.text()}`);
     },
     async stop() {
       child.kill('SIGTERM');
-      await ended;
+      await exited;
       await rm(folder, { recursive: true });
     },
   };

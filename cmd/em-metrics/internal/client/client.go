@@ -1,0 +1,132 @@
+// Package client reports deployments and incidents to a running em-metrics
+// over HTTP.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/em-metrics/em-metrics/handlers"
+)
+
+const (
+	timeout     = 30 * time.Second // of one attempt
+	maxAttempts = 6
+	firstPause  = 250 * time.Millisecond // between attempts, doubled after each
+	maxResponse = 1 << 20                // bytes read of a response
+)
+
+// Options say where the service is and how to authenticate. Only URL is
+// required.
+type Options struct {
+	// URL is the address of the service, such as http://localhost:3000.
+	URL string
+	// Token is sent as a bearer token. It takes precedence over Username.
+	Token string
+	// Username and Password are sent with basic authentication.
+	Username, Password string
+	// Transport sends the requests. Nil means [http.DefaultTransport].
+	Transport http.RoundTripper
+}
+
+// Client sends requests to one service, as any CI job could. It retries
+// transient failures, which is safe: the service records a repeated request
+// once. It is safe for concurrent use.
+type Client struct {
+	base          string
+	authorization string
+	http          http.Client
+}
+
+// New returns a client of the service at o.URL. It sends nothing yet.
+func New(o Options) (*Client, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("%q is not a URL such as http://localhost:3000", o.URL)
+	}
+	c := &Client{
+		base: strings.TrimSuffix(o.URL, "/"),
+		http: http.Client{Timeout: timeout, Transport: o.Transport},
+	}
+	if o.Token != "" {
+		c.authorization = "Bearer " + o.Token
+	} else if o.Username != "" {
+		request := http.Request{Header: http.Header{}}
+		request.SetBasicAuth(o.Username, o.Password)
+		c.authorization = request.Header.Get("Authorization")
+	}
+	return c, nil
+}
+
+// RecordDeployment records a deployment in one request: as deployed if
+// DeployedAt is set, and otherwise as started. It reports whether the
+// deployment was new. A [*RejectedError] means that the request is at fault.
+func (c *Client) RecordDeployment(ctx context.Context, d handlers.DeploymentRequest) (created bool, err error) {
+	if d.DeployedAt == nil || d.ID == nil {
+		return c.post(ctx, "/deployments", d)
+	}
+	return c.post(ctx, "/deployments/"+url.PathEscape(*d.ID)+"/deployed", handlers.DeployedRequest{
+		CreateIfNotExists: true, ProjectID: d.ProjectID, Environment: d.Environment, FirstCommitAt: d.FirstCommitAt,
+		DeployStartAt: d.DeployStartAt, DeployedAt: d.DeployedAt, Rework: d.Rework, User: d.User, Username: d.Username,
+	})
+}
+
+// RecordIncident records an incident and whatever is known of its end. It
+// reports whether the incident was new. A [*RejectedError] means that the
+// request is at fault.
+func (c *Client) RecordIncident(ctx context.Context, i handlers.IncidentRequest) (created bool, err error) {
+	return c.post(ctx, "/incidents", i)
+}
+
+// post sends a request until it succeeds or fails for good.
+func (c *Client) post(ctx context.Context, path string, body any) (created bool, err error) {
+	content, err := json.Marshal(body)
+	if err != nil {
+		return false, fmt.Errorf("encode the request: %w", err)
+	}
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		created, err = c.postOnce(ctx, path, content)
+		var transient *transientError
+		if !errors.As(err, &transient) || attempt == maxAttempts {
+			return created, err
+		}
+		select {
+		case <-time.After(pause):
+			pause *= 2
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+}
+
+func (c *Client) postOnce(ctx context.Context, path string, content []byte) (created bool, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(content))
+	if err != nil {
+		return false, fmt.Errorf("send to %s: %w", c.base, err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if c.authorization != "" {
+		request.Header.Set("Authorization", c.authorization)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return false, &transientError{fmt.Errorf("send: %w", err)}
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		return false, &transientError{fmt.Errorf("read the response: %w", err)}
+	}
+	if response.StatusCode < 300 {
+		return response.StatusCode == http.StatusCreated, nil
+	}
+	return false, c.failure(response, body)
+}

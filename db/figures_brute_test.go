@@ -1,0 +1,250 @@
+package db_test
+
+import (
+	"math"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
+)
+
+// The computation here is as naive as can be, and shares no code with the one
+// it checks: for every group and every window it walks through everything that
+// ever happened.
+
+type bruteKey struct{ project, team, environment string }
+
+func bruteDora(h history, q dora.Query) []dora.Group {
+	var keep history
+	fits := func(project, team, environment string) bool {
+		return (q.Project == "" || q.Project == project) && (q.Team == "" || q.Team == team) &&
+			(q.Environment == "" || q.Environment == environment)
+	}
+	for _, d := range h.deployments {
+		if fits(d.project, d.team, d.environment) {
+			keep.deployments = append(keep.deployments, d)
+		}
+	}
+	for _, i := range h.incidents {
+		if fits(i.project, i.team, i.environment) {
+			keep.incidents = append(keep.incidents, i)
+		}
+	}
+	location := q.Location
+	if location == nil {
+		location = time.UTC
+	}
+	groups := []dora.Group{}
+	for _, key := range bruteKeys(keep, q) {
+		mine := func(project, team, environment string) bool {
+			return bruteKeyOf(q.GroupBy, project, team, environment) == key
+		}
+		group := dora.Group{
+			Labels: dora.Labels{Project: key.project, Team: key.team, Environment: key.environment},
+			Totals: bruteFigures(h, keep, mine, q.From, q.To, location),
+		}
+		if q.Interval != dora.NoInterval {
+			for _, piece := range brutePieces(q, location) {
+				group.Series = append(group.Series, dora.Bucket{
+					From: piece[0].UTC(), To: piece[1].UTC(),
+					Totals: bruteFigures(h, keep, mine, piece[0], piece[1], location),
+				})
+			}
+		}
+		groups = append(groups, group)
+	}
+	return groups
+}
+
+func bruteKeyOf(by dora.GroupBy, project, team, environment string) (key bruteKey) {
+	if by.Project {
+		key.project = project
+	}
+	if by.Team {
+		key.team = team
+	}
+	if by.Environment {
+		key.environment = environment
+	}
+	return key
+}
+
+func within(at, from, to time.Time) bool { return !at.IsZero() && !at.Before(from) && at.Before(to) }
+
+func bruteKeys(h history, q dora.Query) (keys []bruteKey) {
+	if q.GroupBy == (dora.GroupBy{}) {
+		return []bruteKey{{}}
+	}
+	for _, d := range h.deployments {
+		if within(d.deployed, q.From, q.To) || d.deployed.IsZero() && within(d.start, q.From, q.To) {
+			keys = append(keys, bruteKeyOf(q.GroupBy, d.project, d.team, d.environment))
+		}
+	}
+	for _, i := range h.incidents {
+		open := i.started.Before(q.To) && (i.restored.IsZero() || !i.restored.Before(q.To))
+		if open || within(i.started, q.From, q.To) || within(i.restored, q.From, q.To) {
+			keys = append(keys, bruteKeyOf(q.GroupBy, i.project, i.team, i.environment))
+		}
+	}
+	slices.SortFunc(keys, func(a, b bruteKey) int {
+		return strings.Compare(a.project+"\x00"+a.team+"\x00"+a.environment, b.project+"\x00"+b.team+"\x00"+b.environment)
+	})
+	return slices.Compact(keys)
+}
+
+// brutePieces walks through the window by quarters of an hour, where days begin
+// all over the world, and cuts where the name of the day, week or month changes.
+func brutePieces(q dora.Query, location *time.Location) (pieces [][2]time.Time) {
+	name := func(at time.Time) string {
+		at = at.In(location)
+		switch q.Interval {
+		case dora.Weekly:
+			year, week := at.ISOWeek()
+			return time.Date(year, 1, week, 0, 0, 0, 0, time.UTC).String()
+		case dora.Monthly:
+			return at.Format("2006-01")
+		default:
+			return at.Format(time.DateOnly)
+		}
+	}
+	begin := q.From
+	for at := q.From.Truncate(15 * time.Minute); at.Before(q.To); at = at.Add(15 * time.Minute) {
+		if name(at) != name(begin) {
+			pieces, begin = append(pieces, [2]time.Time{begin, at}), at
+		}
+	}
+	return append(pieces, [2]time.Time{begin, q.To})
+}
+
+func bruteFigures(all, h history, mine func(project, team, environment string) bool, from, to time.Time, location *time.Location) dora.Totals {
+	var f dora.Totals
+	days := map[string]bool{}
+	var lead, duration, recovery, restore, detect []time.Duration
+	for _, d := range h.deployments {
+		if !mine(d.project, d.team, d.environment) {
+			continue
+		}
+		if d.deployed.IsZero() && within(d.start, from, to) {
+			f.UnfinishedDeployments++
+		}
+		if !within(d.deployed, from, to) {
+			continue
+		}
+		f.Deployments++
+		days[d.deployed.In(location).Format(time.DateOnly)] = true
+		for _, i := range all.incidents {
+			if i.deployment == d.id && i.project == d.project && i.environment == d.environment {
+				f.FailedDeployments++
+				break
+			}
+		}
+		if d.rework {
+			f.ReworkDeployments++
+		}
+		lead = append(lead, between(d.commit, d.deployed))
+		if !d.start.IsZero() {
+			duration = append(duration, between(d.start, d.deployed))
+		}
+	}
+	for _, i := range h.incidents {
+		if !mine(i.project, i.team, i.environment) {
+			continue
+		}
+		if within(i.started, from, to) {
+			f.Incidents++
+			for _, d := range all.deployments {
+				if i.deployment == d.id && i.project == d.project && i.environment == d.environment && !d.deployed.IsZero() {
+					detect = append(detect, between(d.deployed, i.started))
+				}
+			}
+		}
+		if within(i.restored, from, to) {
+			restore = append(restore, between(i.started, i.restored))
+			if i.deployment != "" {
+				recovery = append(recovery, between(i.started, i.restored))
+			}
+		}
+		if i.started.Before(to) && (i.restored.IsZero() || !i.restored.Before(to)) {
+			f.OpenIncidents++
+		}
+	}
+	f.Length = to.Sub(from)
+	f.DeploymentDays = int64(len(days))
+	f.LeadTime, f.DeploymentDuration = bruteDistribution(lead), bruteDistribution(duration)
+	f.FailedDeploymentRecovery, f.TimeToRestore = bruteDistribution(recovery), bruteDistribution(restore)
+	f.TimeToDetect = bruteDistribution(detect)
+	return f
+}
+
+func between(from, to time.Time) time.Duration {
+	if to.Before(from) {
+		return 0
+	}
+	return to.Sub(from).Truncate(time.Millisecond)
+}
+
+// bruteDistribution computes with exact fractions.
+func bruteDistribution(values []time.Duration) dora.Distribution {
+	if len(values) == 0 {
+		return dora.Distribution{}
+	}
+	values = slices.Clone(values)
+	slices.Sort(values)
+	sum := new(big.Rat)
+	for _, v := range values {
+		sum.Add(sum, new(big.Rat).SetInt64(int64(v)))
+	}
+	nth := func(tenths int) time.Duration {
+		// The rank is tenths/10 · (n − 1), counted from zero.
+		whole, rest := tenths*(len(values)-1)/10, tenths*(len(values)-1)%10
+		value := new(big.Rat).SetInt64(int64(values[whole]))
+		if rest > 0 {
+			step := new(big.Rat).SetInt64(int64(values[whole+1] - values[whole]))
+			value.Add(value, step.Mul(step, big.NewRat(int64(rest), 10)))
+		}
+		return rounded(value)
+	}
+	return dora.Distribution{
+		Samples: int64(len(values)), P50: nth(5), P90: nth(9),
+		Mean: rounded(sum.Quo(sum, new(big.Rat).SetInt64(int64(len(values))))),
+	}
+}
+
+// rounded rounds to a microsecond, which is as exact as the figures claim to
+// be: three digits below what is stored.
+func rounded(value *big.Rat) time.Duration {
+	f, _ := value.Float64()
+	return time.Duration(math.Round(f/1000)) * time.Microsecond
+}
+
+func bruteWindows(h history, lengths []time.Duration) (windows []db.ScopeTotals) {
+	to := doraNow.Add(time.Millisecond)
+	longest := to.Add(-slices.Max(lengths))
+	for _, scope := range []struct {
+		name db.Scope
+		by   dora.GroupBy
+	}{
+		{db.ScopeAll, dora.GroupBy{Environment: true}},
+		{db.ScopeTeam, dora.GroupBy{Environment: true, Team: true}},
+		{db.ScopeProject, dora.GroupBy{Environment: true, Project: true}},
+	} {
+		for _, length := range lengths {
+			for _, key := range bruteKeys(h, dora.Query{From: longest, To: to, GroupBy: scope.by}) {
+				if scope.name == db.ScopeTeam && key.team == "" {
+					continue
+				}
+				mine := func(project, team, environment string) bool {
+					return bruteKeyOf(scope.by, project, team, environment) == key
+				}
+				windows = append(windows, db.ScopeTotals{
+					Scope: scope.name, Labels: dora.Labels{Project: key.project, Team: key.team, Environment: key.environment},
+					Totals: bruteFigures(h, h, mine, to.Add(-length), to, time.UTC),
+				})
+			}
+		}
+	}
+	return windows
+}
