@@ -121,9 +121,9 @@ func TestUnexpectedErrorFailsOnlyItsCall(t *testing.T) {
 		{"a panic", []Command{boom}, "unexpected: panic: boom"},
 		{"a panic after another command", []Command{start("web/prod/4", "08:00", ""), boom}, "unexpected: panic: boom"},
 		{"a constraint", []Command{start("web/prod/unwanted", "08:00", "")},
-			"unexpected: write: write deployment: constraint failed: boom (1811)"},
+			"unexpected: write: write deployments: constraint failed: boom (1811)"},
 		{"a constraint after another command", []Command{start("web/prod/4", "08:00", ""), start("web/prod/unwanted", "08:00", "")},
-			"unexpected: write: write deployment: constraint failed: boom (1811)"},
+			"unexpected: write: write deployments: constraint failed: boom (1811)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, _ := newStore(t)
