@@ -23,7 +23,7 @@ type Options struct {
 	// Now tells the time. Nil means [time.Now].
 	Now func() time.Time
 	// BusyTimeout is how long a write waits for another process that holds the
-	// write lock. Zero means five seconds.
+	// write lock, from the call of Do on. Zero means five seconds.
 	BusyTimeout time.Duration
 }
 
@@ -123,6 +123,11 @@ func dataSource(path string, query url.Values) string {
 	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
 	return file.String()
 }
+
+// BeginClose announces [Store.Close]. Everything works as before, but no command
+// waits for another process's lock any longer: it fails with an Unavailable error
+// instead of delaying the end.
+func (s *Store) BeginClose() { s.writer.beginClose() }
 
 // Close waits for the commands in progress, answers later ones with an
 // Unavailable error, and closes the file. Closing again does nothing.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/em-metrics/em-metrics/db/rules"
 )
@@ -18,13 +19,19 @@ import (
 // of them waits.
 const maxBatch = 256
 
+// lockWait is how long one attempt to get the write lock lasts. Between attempts
+// the writer looks at who still waits.
+const lockWait = 50 * time.Millisecond
+
 // writer is the one goroutine that writes. It takes every call that is waiting
 // into one transaction and answers each after the commit is on disk, so that
 // calls share the cost of a sync and none waits for a lock.
 type writer struct {
 	store   *Store
 	queue   chan *call
+	hurry   sync.Once
 	stop    sync.Once
+	hurried chan struct{} // closed when no call may wait for the write lock any longer
 	closing chan struct{} // closed when no further call is taken
 	done    chan struct{} // closed when the last call has been answered
 	failing atomic.Bool
@@ -34,6 +41,7 @@ type writer struct {
 // call is one Do: its commands are carried out together or not at all.
 type call struct {
 	ctx      context.Context
+	deadline time.Time // until which it waits for the write lock
 	commands []Command
 	outcomes []Outcome
 	err      error
@@ -44,6 +52,7 @@ func newWriter(s *Store) *writer {
 	w := &writer{
 		store:   s,
 		queue:   make(chan *call, maxBatch),
+		hurried: make(chan struct{}),
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
@@ -66,7 +75,7 @@ func (s *Store) Do(ctx context.Context, commands ...Command) ([]Outcome, error) 
 }
 
 func (w *writer) do(ctx context.Context, commands []Command) ([]Outcome, error) {
-	c := &call{ctx: ctx, commands: commands, answered: make(chan struct{})}
+	c := &call{ctx: ctx, deadline: time.Now().Add(w.store.busy), commands: commands, answered: make(chan struct{})}
 	select {
 	case <-w.closing:
 		return nil, unavailable("the service is stopping", nil)
@@ -96,7 +105,12 @@ func (w *writer) do(ctx context.Context, commands []Command) ([]Outcome, error) 
 	}
 }
 
+func (w *writer) beginClose() {
+	w.hurry.Do(func() { close(w.hurried) })
+}
+
 func (w *writer) close() {
+	w.beginClose()
 	w.stop.Do(func() { close(w.closing) })
 	<-w.done
 }
@@ -141,7 +155,10 @@ func (w *writer) drain(first *call) []*call {
 // of the store breaks the shared transaction, such as a constraint, each call is
 // tried alone, so that only the culprit fails.
 func (w *writer) commit(batch []*call) {
-	err := w.transact(batch)
+	batch, err := w.transact(batch)
+	if len(batch) == 0 {
+		return
+	}
 	var broken *Error
 	if err != nil && !errors.As(err, &broken) && len(batch) > 1 {
 		for _, c := range batch {
@@ -151,28 +168,76 @@ func (w *writer) commit(batch []*call) {
 	}
 	w.failing.Store(broken != nil)
 	for _, c := range batch {
-		if err != nil {
-			c.outcomes, c.err = nil, err
-		}
-		close(c.answered)
+		c.answer(err)
 	}
+}
+
+// answer wakes the caller. An error replaces what the commands led to.
+func (c *call) answer(err error) {
+	if err != nil {
+		c.outcomes, c.err = nil, err
+	}
+	close(c.answered)
 }
 
 // transact commits the batch in one transaction of three steps: load what its
 // commands need, decide them, write what they change. A command that is refused
 // leaves its error in its call; an error returned is one of the transaction, of
-// which nothing is stored.
-func (w *writer) transact(batch []*call) error {
+// which nothing is stored. It returns the calls that have not been answered.
+func (w *writer) transact(batch []*call) ([]*call, error) {
 	if err := w.store.checkFile(); err != nil {
-		return err
+		return batch, err
 	}
 	t, err := w.open()
 	if err != nil {
-		return err
+		return batch, err
 	}
-	if err := t.exec("BEGIN IMMEDIATE"); err != nil {
-		return w.failed("begin", err)
+	batch, err = w.begin(t, batch)
+	if err != nil {
+		return batch, w.failed("begin", err)
 	}
+	if len(batch) == 0 {
+		return nil, nil
+	}
+	return batch, w.change(t, batch)
+}
+
+// begin gets the write lock. While another process holds it, the calls that have
+// waited for long enough are answered; those still waiting are returned.
+func (w *writer) begin(t *tx, batch []*call) ([]*call, error) {
+	for {
+		err := t.exec("BEGIN IMMEDIATE")
+		if !isBusy(err) {
+			return batch, err
+		}
+		w.failing.Store(true)
+		if batch = w.refuse(batch, storeError(fmt.Errorf("begin: %w", err))); len(batch) == 0 {
+			return nil, nil
+		}
+	}
+}
+
+// refuse answers the calls that may not wait for the write lock any longer, and
+// returns the others.
+func (w *writer) refuse(batch []*call, locked error) []*call {
+	now := time.Now()
+	return slices.DeleteFunc(batch, func(c *call) bool {
+		select {
+		case <-w.hurried:
+			c.answer(unavailable("the service is stopping", locked))
+			return true
+		default:
+		}
+		late := !now.Before(c.deadline)
+		if late {
+			c.answer(locked)
+		}
+		return late
+	})
+}
+
+// change loads, decides and writes in the transaction that has begun.
+func (w *writer) change(t *tx, batch []*call) error {
 	state := rules.NewState(w.store.now())
 	if err := t.load(needs(batch), state); err != nil {
 		return w.failed("load", err)
@@ -230,6 +295,11 @@ func (w *writer) open() (*tx, error) {
 		return nil, storeError(fmt.Errorf("open the connection for writing: %w", err))
 	}
 	w.tx = &tx{conn: conn, stmts: map[string]*sql.Stmt{}}
+	wait := fmt.Sprintf("PRAGMA busy_timeout = %d", min(lockWait, w.store.busy).Milliseconds())
+	if _, err := conn.ExecContext(context.Background(), wait); err != nil {
+		w.discard(driver.ErrBadConn)
+		return nil, storeError(fmt.Errorf("open the connection for writing: %w", err))
+	}
 	return w.tx, nil
 }
 
