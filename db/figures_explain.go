@@ -49,6 +49,21 @@ func (s *Store) Explain(ctx context.Context, name dora.Name, q dora.Query, page 
 
 // findEvidence finds a page of evidence, without its deployments and incidents.
 func findEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, q dora.Query, page Page) ([]Evidence, *Cursor, error) {
+	statement, args := evidenceQuery(f, q, page)
+	rows, err := tx.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := collect(rows, scanEvidence)
+	if err != nil {
+		return nil, nil, err
+	}
+	evidence, next := trimPage(found, page.Limit, func(e Evidence) Cursor { return Cursor{At: fromMillis(e.at), Row: e.row} })
+	return evidence, next, nil
+}
+
+// evidenceQuery is the query for a page of evidence.
+func evidenceQuery(f dora.Figure, q dora.Query, page Page) (statement string, args []any) {
 	table, at, where := evidenceOf(f.Source, millis(q.From), millis(q.To))
 	counted, value, linked := "1", "NULL", "''"
 	switch f.Kind {
@@ -64,17 +79,7 @@ func findEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, q dora.Query, 
 	where.labels(q.Project, q.Team, q.Environment)
 	where.after(at, page.After)
 	columns := strings.Join([]string{"row", at, counted, value, linked}, ", ")
-	query, args := where.list("SELECT "+columns+" FROM "+table, at, page)
-	rows, err := tx.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, nil, err
-	}
-	found, err := collect(rows, scanEvidence)
-	if err != nil {
-		return nil, nil, err
-	}
-	evidence, next := trimPage(found, page.Limit, func(e Evidence) Cursor { return Cursor{At: fromMillis(e.at), Row: e.row} })
-	return evidence, next, nil
+	return where.list("SELECT "+columns+" FROM "+table, at, page)
 }
 
 // evidenceOf returns the table of a source with the index that has the rows in

@@ -60,7 +60,10 @@ type IncidentFilter struct {
 // Incidents lists incidents, newest first by when they started. The cursor is
 // where the next page starts, nil after the last one.
 func (s *Store) Incidents(ctx context.Context, f IncidentFilter) ([]*Incident, *Cursor, error) {
-	var where conditions
+	return incidents().list(ctx, s.readers.lists, f.conditions(), f.Page)
+}
+
+func (f IncidentFilter) conditions() (where conditions) {
 	switch f.State {
 	case InProgress:
 		where.add("restored_at IS NULL")
@@ -69,7 +72,7 @@ func (s *Store) Incidents(ctx context.Context, f IncidentFilter) ([]*Incident, *
 	case AnyIncident:
 	}
 	where.labels(f.Project, f.Team, f.Environment)
-	return incidents().list(ctx, s.readers.lists, where, f.Page)
+	return where
 }
 
 // OpenIncidents counts the incidents that are not restored.
