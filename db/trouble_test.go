@@ -192,34 +192,6 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-func TestFileThatGoesAway(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "em-metrics.db")
-	s := openStore(t, path, Options{})
-	if _, err := s.Do(t.Context(), start("web/prod/1", "08:00", "09:00")); err != nil {
-		t.Fatal(err)
-	}
-	rename := func(from, to string) {
-		t.Helper()
-		if err := os.Rename(from, to); err != nil {
-			t.Fatal(err)
-		}
-	}
-	expectEvents(t, s, []string{"deployment_started web/prod/1 at 09:00"}) // what is open stays readable
-
-	rename(path, path+".away")
-	expectUnavailable(t, s, "the database file is gone: put it back, or restart: ")
-
-	other := openStore(t, path+".other", Options{})
-	if err := other.Close(); err != nil {
-		t.Fatal(err)
-	}
-	rename(path+".other", path)
-	expectUnavailable(t, s, "the database file was replaced by another: restart to use it")
-
-	rename(path+".away", path)
-	expectRecovered(t, s)
-}
-
 // filled makes a closed store of some hundred pages and returns its file.
 func filled(t *testing.T) (path string, content []byte) {
 	t.Helper()

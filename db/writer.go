@@ -96,16 +96,23 @@ func (w *writer) close() {
 func (w *writer) run() {
 	defer close(w.done)
 	defer w.discard(nil)
+	check := time.NewTicker(fileCheckInterval)
+	defer check.Stop()
 	for {
 		select {
 		case first := <-w.queue:
 			w.commit(w.drain(first))
+		case <-check.C:
+			if w.checkFile() != nil {
+				w.failing.Store(true)
+			}
 		case <-w.closing:
 			for {
 				select {
 				case first := <-w.queue:
 					w.commit(w.drain(first))
 				default:
+					_ = w.checkFile() // so that no log stays beside another file
 					return
 				}
 			}
@@ -152,9 +159,9 @@ func (w *writer) commit(batch []*call) {
 
 // transact carries out the batch in one transaction. A command that is refused
 // leaves its error in its call; an error returned is one of the transaction,
-// of which nothing is stored.
+// of which nothing is stored, or of a log that may not outlive the process.
 func (w *writer) transact(batch []*call) (err error) {
-	if err := w.store.checkFile(); err != nil {
+	if err := w.checkFile(); err != nil {
 		return err
 	}
 	t, err := w.open()
@@ -176,7 +183,7 @@ func (w *writer) transact(batch []*call) (err error) {
 	if _, err := t.exec("COMMIT"); err != nil {
 		return w.failed("commit", err)
 	}
-	return nil
+	return w.checkCommit()
 }
 
 // refused tells an error that a command itself returned, before it wrote
