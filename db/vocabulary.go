@@ -4,6 +4,7 @@ import "github.com/em-metrics/em-metrics/db/rules"
 
 // The commands, rows and events of a store are those of package rules. They have
 // names here too, so that whoever uses a store needs only this package.
+
 type (
 	Key              = rules.Key
 	Ref              = rules.Ref
