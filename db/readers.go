@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"math"
 	"net/url"
 	"sync/atomic"
@@ -53,7 +52,7 @@ func openReaders(ctx context.Context, path string, busy time.Duration) (*readers
 func openReadOnly(ctx context.Context, path string, busy time.Duration, connections int) (_ *sql.DB, err error) {
 	pool, err := sql.Open("sqlite", dataSource(path, url.Values{
 		"mode":    {"ro"},
-		"_pragma": {fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), "query_only(1)"},
+		"_pragma": {busyTimeout(busy), "query_only(1)"},
 	}))
 	if err != nil {
 		return nil, err
@@ -66,8 +65,24 @@ func openReadOnly(ctx context.Context, path string, busy time.Duration, connecti
 			return nil, errors.Join(storeError(err), pool.Close())
 		}
 		defer func() { err = errors.Join(err, conn.Close()) }() // back into the pool
+		var version int
+		if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil { // opens the log, too
+			return nil, errors.Join(storeError(err), pool.Close())
+		}
 	}
 	return pool, nil
+}
+
+// keepIdle closes connections as soon as nothing reads from them, or stops doing
+// so.
+func (r *readers) keepIdle(keep bool) {
+	for _, l := range []*lane{r.scrapes, r.lists} {
+		n := 0
+		if keep {
+			n = cap(l.places)
+		}
+		l.pool.SetMaxIdleConns(n)
+	}
 }
 
 func (r *readers) close() error {

@@ -118,16 +118,23 @@ func (w *writer) close() {
 func (w *writer) run() {
 	defer close(w.done)
 	defer w.discard(nil)
+	check := time.NewTicker(fileCheckInterval)
+	defer check.Stop()
 	for {
 		select {
 		case first := <-w.queue:
 			w.commit(w.drain(first))
+		case <-check.C:
+			if w.checkFile() != nil {
+				w.failing.Store(true)
+			}
 		case <-w.closing:
 			for {
 				select {
 				case first := <-w.queue:
 					w.commit(w.drain(first))
 				default:
+					_ = w.checkFile() // so that no log stays beside another file
 					return
 				}
 			}
@@ -183,9 +190,10 @@ func (c *call) answer(err error) {
 // transact commits the batch in one transaction of three steps: load what its
 // commands need, decide them, write what they change. A command that is refused
 // leaves its error in its call; an error returned is one of the transaction, of
-// which nothing is stored. It returns the calls that have not been answered.
+// which nothing is stored, or of a log that may not outlive the process. It
+// returns the calls that have not been answered.
 func (w *writer) transact(batch []*call) ([]*call, error) {
-	if err := w.store.checkFile(); err != nil {
+	if err := w.checkFile(); err != nil {
 		return batch, err
 	}
 	t, err := w.open()
@@ -254,7 +262,7 @@ func (w *writer) change(t *tx, batch []*call) error {
 	if err := t.exec("COMMIT"); err != nil {
 		return w.failed("commit", err)
 	}
-	return nil
+	return w.checkCommit()
 }
 
 // needs collects what the calls need whose callers still wait.
@@ -295,8 +303,7 @@ func (w *writer) open() (*tx, error) {
 		return nil, storeError(fmt.Errorf("open the connection for writing: %w", err))
 	}
 	w.tx = &tx{conn: conn, stmts: map[string]*sql.Stmt{}}
-	wait := fmt.Sprintf("PRAGMA busy_timeout = %d", min(lockWait, w.store.busy).Milliseconds())
-	if _, err := conn.ExecContext(context.Background(), wait); err != nil {
+	if _, err := conn.ExecContext(context.Background(), "PRAGMA "+busyTimeout(min(lockWait, w.store.busy))); err != nil {
 		w.discard(driver.ErrBadConn)
 		return nil, storeError(fmt.Errorf("open the connection for writing: %w", err))
 	}
@@ -337,6 +344,10 @@ func (t *tx) query(statement string, args ...any) (*sql.Rows, error) {
 		return nil, err
 	}
 	return stmt.QueryContext(context.Background(), args...)
+}
+
+func (t *tx) queryValue(dest any, statement string) error {
+	return t.conn.QueryRowContext(context.Background(), statement).Scan(dest)
 }
 
 func (t *tx) prepare(statement string) (*sql.Stmt, error) {

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -93,7 +94,7 @@ func TestExampleRequestsContainNoShellCode(t *testing.T) {
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != 200 || strings.Contains(string(body), "reboot") || !strings.Contains(string(body), "http://localhost:3000/deployments") {
+	if err != nil || response.StatusCode != http.StatusOK || strings.Contains(string(body), "reboot") || !strings.Contains(string(body), "http://localhost:3000/deployments") {
 		t.Errorf("%d %v %s", response.StatusCode, err, body)
 	}
 }

@@ -56,7 +56,7 @@ func TestMissingDatabaseFileIsReported(t *testing.T) {
 	if err := os.Rename(path, path+".away"); err != nil {
 		t.Fatal(err)
 	}
-	want := "503 server the database file is gone: put it back, or restart"
+	want := "503 server the database file is gone: put it back before a restart, which would lose what it holds"
 	for _, request := range []string{"POST /deployments/1/deployed", "GET /ready"} {
 		if got := s.send(request, ""); got.String() != want || got.header.Get("Retry-After") != "1" {
 			t.Errorf("%s: %s", request, got)
