@@ -139,7 +139,7 @@ func (a *api) router() http.Handler {
 	for _, at := range []string{"", prefix} {
 		for _, rt := range a.routes() {
 			pattern := at + rt.path
-			serve := a.instrument(pattern, a.authorize(rt.access, rt.serve))
+			serve := a.instrument(pattern, a.sameOrigin(a.authorize(rt.access, rt.serve)))
 			router.Handle(rt.method, pattern, serve)
 			if rt.method == http.MethodGet {
 				router.Handle(http.MethodHead, pattern, serve)
@@ -163,7 +163,7 @@ func (a *api) router() http.Handler {
 // fallback serves requests that no route matches. It requires a credential, so
 // that clients without one cannot discover which paths exist.
 func (a *api) fallback(serve handler) http.Handler {
-	instrumented := a.instrument("", a.authorize(credentialAccess, serve))
+	instrumented := a.instrument("", a.sameOrigin(a.authorize(credentialAccess, serve)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { instrumented(w, r, nil) })
 }
 
