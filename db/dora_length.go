@@ -15,15 +15,15 @@ const maxWindow = 100 * 365 * 24 * time.Hour
 func ParseWindow(text string) (time.Duration, error) {
 	match := regexp.MustCompile(`^([1-9][0-9]{0,6})([hdw])$`).FindStringSubmatch(text)
 	if match == nil {
-		return 0, fmt.Errorf("is %.40q: send a whole number of hours, days or weeks, such as 24h, 30d or 12w", text)
+		return 0, fmt.Errorf("is %s: send a whole number of hours, days or weeks, such as 24h, 30d or 12w", Quote(text))
 	}
 	n, err := strconv.Atoi(match[1])
 	if err != nil {
-		return 0, fmt.Errorf("is %.40q: %w", text, err)
+		return 0, fmt.Errorf("is %s: %w", Quote(text), err)
 	}
 	unit := map[string]time.Duration{"h": time.Hour, "d": day, "w": week}[match[2]]
 	if time.Duration(n) > maxWindow/unit {
-		return 0, fmt.Errorf("is %.40q: at most 100 years are possible", text)
+		return 0, fmt.Errorf("is %s: at most 100 years are possible", Quote(text))
 	}
 	return time.Duration(n) * unit, nil
 }

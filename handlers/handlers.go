@@ -147,7 +147,7 @@ func (a *api) router() http.Handler {
 		}
 	}
 	router.NotFound = a.fallback(func(_ http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
-		return notFound(r.URL.Path + " does not exist; see /openapi.yaml for the routes")
+		return notFound(db.Excerpt(r.URL.Path) + " does not exist; see /openapi.yaml for the routes")
 	})
 	router.MethodNotAllowed = a.fallback(func(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 		// The router always lists OPTIONS, which is not served.
@@ -155,7 +155,7 @@ func (a *api) router() http.Handler {
 		methods = slices.DeleteFunc(methods, func(m string) bool { return m == http.MethodOptions })
 		allowed := strings.Join(methods, ", ")
 		w.Header().Set("Allow", allowed)
-		return methodNotAllowed(r.Method, allowed)
+		return methodNotAllowed(db.Excerpt(r.Method), allowed)
 	})
 	return matchEscaped(router)
 }

@@ -49,7 +49,7 @@ func (a *api) badge(w http.ResponseWriter, r *http.Request, p httprouter.Params)
 	name, ok := strings.CutSuffix(file, ".svg")
 	metric := db.Metric(name)
 	if err != nil || !ok || !slices.Contains(db.Metrics(), metric) {
-		return notFound(fmt.Sprintf("%s does not exist; badges are named <metric>.svg, with one of %s", r.URL.Path, metricNames()))
+		return notFound(fmt.Sprintf("%s does not exist; badges are named <metric>.svg, with one of %s", db.Excerpt(r.URL.Path), metricNames()))
 	}
 	q := parseQuery(r)
 	shown := a.pageQuery(q)

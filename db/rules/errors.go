@@ -120,14 +120,14 @@ func ExactlyOne[R Row](ref Ref, found []R) (one R, err error) {
 		return one, &Error{
 			Code:    NotFound,
 			Message: fmt.Sprintf("no such %s", noun),
-			Fields:  []FieldError{{"id", fmt.Sprintf("%q does not match any %s%s", ref.ID, noun, within(ref))}},
+			Fields:  []FieldError{{"id", fmt.Sprintf("%s does not match any %s%s", Quote(ref.ID), noun, within(ref))}},
 		}
 	case 1:
 		return found[0], nil
 	}
 	places := make([]string, len(found))
 	for i, r := range found {
-		places[i] = fmt.Sprintf("project_id %q in environment %q", r.key().Project, r.key().Environment)
+		places[i] = fmt.Sprintf("project_id %s in environment %s", Quote(r.key().Project), Quote(r.key().Environment))
 	}
 	return one, &Error{
 		Code:    Ambiguous,
@@ -139,10 +139,10 @@ func ExactlyOne[R Row](ref Ref, found []R) (one R, err error) {
 func within(ref Ref) string {
 	var parts string
 	if ref.Project != "" {
-		parts += fmt.Sprintf(" in project_id %q", ref.Project)
+		parts += " in project_id " + Quote(ref.Project)
 	}
 	if ref.Environment != "" {
-		parts += fmt.Sprintf(" in environment %q", ref.Environment)
+		parts += " in environment " + Quote(ref.Environment)
 	}
 	return parts
 }

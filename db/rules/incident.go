@@ -62,8 +62,8 @@ func (c OpenIncident) findDeployment(s *State) (*Deployment, error) {
 		found = s.deployments.find(ref)
 	}
 	if len(found) == 0 {
-		return nil, invalid("deployment_id", "%q does not match any deployment%s; "+
-			"record the deployment first, or omit deployment_id", c.DeploymentID, within(ref))
+		return nil, invalid("deployment_id", "%s does not match any deployment%s; "+
+			"record the deployment first, or omit deployment_id", Quote(c.DeploymentID), within(ref))
 	}
 	return ExactlyOne(ref, found)
 }
@@ -180,12 +180,12 @@ func (c OpenIncident) repeat(s *State, i Incident, deployment *Deployment) (Outc
 func (c OpenIncident) checkPlace(i *Incident, deployment *Deployment) error {
 	switch {
 	case !c.AnyEnvironment && c.Environment != i.Environment:
-		return conflict("incident", "environment", alreadyRecorded, fmt.Sprintf("%q", i.Environment))
+		return conflict("incident", "environment", alreadyRecorded, Quote(i.Environment))
 	case c.DeploymentID != "" && i.DeploymentID != "" && c.DeploymentID != i.DeploymentID:
-		return conflict("incident", "deployment_id", alreadyRecorded, fmt.Sprintf("%q", i.DeploymentID))
+		return conflict("incident", "deployment_id", alreadyRecorded, Quote(i.DeploymentID))
 	case deployment != nil && deployment.Environment != i.Environment:
-		return conflict("incident", "deployment_id", "is in environment %q and the incident in %q; omit the field",
-			deployment.Environment, i.Environment)
+		return conflict("incident", "deployment_id", "is in environment %s and the incident in %s; omit the field",
+			Quote(deployment.Environment), Quote(i.Environment))
 	}
 	return nil
 }
