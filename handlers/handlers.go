@@ -56,8 +56,9 @@ const prefix = "/api/v1"
 // api holds what the handlers share.
 type api struct {
 	Options
-	requests requestDurations
-	pages    *page.Renderer
+	requests  requestDurations
+	pages     *page.Renderer
+	readiness readiness
 }
 
 // handler serves one route. It either writes a response or returns an error,

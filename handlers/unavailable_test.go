@@ -1,8 +1,11 @@
 package handlers_test
 
 import (
+	"context"
 	"database/sql"
+	"net/http/httptest"
 	"os"
+	"sync"
 	"testing"
 	"time"
 )
@@ -44,6 +47,7 @@ func TestLockedDatabaseIsReportedAndRecovers(t *testing.T) {
 	if got := s.send("POST /incidents", `{"id": "1", "project_id": "shop"}`); got.status != 201 {
 		t.Errorf("after the lock: %s", got)
 	}
+	s.now.set("12:01")
 	if got := s.get("/ready"); got.status != 200 || got.body != `{"status":"ready"}`+"\n" {
 		t.Errorf("after the lock: %s", got)
 	}
@@ -68,6 +72,7 @@ func TestMissingDatabaseFileIsReported(t *testing.T) {
 	if err := os.Rename(path+".away", path); err != nil {
 		t.Fatal(err)
 	}
+	s.now.set("12:01")
 	if got := s.get("/ready"); got.status != 200 {
 		t.Errorf("after it is back: %s", got)
 	}
@@ -84,5 +89,81 @@ func TestClosedStoreIsNotReady(t *testing.T) {
 	// Clients must not see the error of the closed pool.
 	if got := s.get("/deployments"); got.status < 500 || got.String() != "500 server the error has been logged; the request can safely be retried" {
 		t.Errorf("list: %s", got)
+	}
+}
+
+// TestReadyWritesAtMostOnceASecond: anyone may ask, so the result of a trial write is
+// shared by all who ask within a second, and no longer.
+func TestReadyWritesAtMostOnceASecond(t *testing.T) {
+	s := start(t)
+	asked := s.now.now()
+	size := func() int64 {
+		bytes, err := s.store.Size()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes
+	}
+	expect := func(want string) {
+		t.Helper()
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if got := s.get("/ready"); got.String() != want {
+					t.Errorf("got %s, want %s", got, want)
+				}
+			})
+		}
+		all.Wait()
+	}
+	before := size()
+	s.now.set("11:59")
+	if err := s.store.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	oneWrite := size() - before
+	const ready, gone = "200 //", "503 server the database file is gone: put it back, or restart"
+	for _, step := range []struct {
+		after time.Duration
+		want  int64
+	}{
+		{0, oneWrite}, {0, 0}, {999 * time.Millisecond, 0}, {time.Second, oneWrite}, {time.Second, 0},
+		{-time.Hour, oneWrite}, // the clock was set back
+	} {
+		s.now.ms.Store(asked.Add(step.after).UnixMilli())
+		before := size()
+		expect(ready)
+		if written := size() - before; written != step.want {
+			t.Errorf("%s after the first request: %d bytes were written, want %d", step.after, written, step.want)
+		}
+	}
+
+	s.now.set("13:00")
+	expect(ready)
+	if err := os.Rename(s.store.Path(), s.store.Path()+".away"); err != nil {
+		t.Fatal(err)
+	}
+	expect(ready) // for the rest of the second
+	s.now.ms.Add(1_000)
+	expect(gone)
+	if err := os.Rename(s.store.Path()+".away", s.store.Path()); err != nil {
+		t.Fatal(err)
+	}
+	expect(gone)
+	s.now.ms.Add(1_000)
+	expect(ready)
+}
+
+// TestReadyDoesNotDependOnTheClientThatAskedFirst: it may disconnect in the middle.
+func TestReadyDoesNotDependOnTheClientThatAskedFirst(t *testing.T) {
+	in := startInside(t)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, ctx := range []context.Context{gone, t.Context()} {
+		w := httptest.NewRecorder()
+		in.api.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/ready", nil))
+		if w.Code != 200 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
 	}
 }
