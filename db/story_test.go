@@ -66,12 +66,15 @@ type testClock struct{ ms atomic.Int64 }
 func (c *testClock) set(t time.Time) { c.ms.Store(t.UnixMilli()) }
 func (c *testClock) now() time.Time  { return time.UnixMilli(c.ms.Load()) }
 
-// newStore opens a store on a new file, at noon of the stories' day.
+// newStore opens a store on a new file, before any story of the day begins, and
+// sets the clock to noon.
 func newStore(t testing.TB) (*Store, *testClock) {
 	t.Helper()
 	now := &testClock{}
+	now.set(clock("00:00"))
+	s := openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: now.now})
 	now.set(clock("12:00"))
-	return openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: now.now}), now
+	return s, now
 }
 
 func openStore(t testing.TB, path string, o Options) *Store {

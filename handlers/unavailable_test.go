@@ -167,3 +167,24 @@ func TestReadyDoesNotDependOnTheClientThatAskedFirst(t *testing.T) {
 		}
 	}
 }
+
+// TestCorrectDateIsNotTheClientsMistakeAfterTheClockWentBack: a client that sends the
+// right date retries until the service's clock is right again.
+func TestCorrectDateIsNotTheClientsMistakeAfterTheClockWentBack(t *testing.T) {
+	s := start(t)
+	s.must("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@10:00"}`)
+	s.now.set("11:00")
+	got := s.send("POST /deployments/1/deployed", `{"deployed_at": "@11:55"}`)
+	want := "503 server the clock of the service went back by 1h0m0s, to 2026-03-04T11:00:00.000Z, " +
+		"which makes deployed_at (2026-03-04T11:55:00.000Z) a date in the future"
+	if got.String() != want || got.header.Get("Retry-After") == "" {
+		t.Errorf("got %s, Retry-After %q", got, got.header.Get("Retry-After"))
+	}
+	if got := s.send("POST /deployments/1/deployed", `{"deployed_at": "@12:06"}`); got.status != 422 {
+		t.Errorf("a date that was in the future before, too: %s", got)
+	}
+	s.now.set("12:01")
+	if got := s.send("POST /deployments/1/deployed", `{"deployed_at": "@11:55"}`); got.status != 200 {
+		t.Errorf("after the clock was corrected: %s", got)
+	}
+}

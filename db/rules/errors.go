@@ -25,8 +25,8 @@ const (
 	Conflict
 	// Ambiguous means that several stored rows match the name given.
 	Ambiguous
-	// Unavailable means that the store cannot do its work now. Nothing was
-	// stored, and the same command may succeed later. Only a store returns it.
+	// Unavailable means that the store cannot do its work now, or that its clock
+	// went back. Nothing was stored, and the same command may succeed later.
 	Unavailable
 )
 
