@@ -24,6 +24,7 @@ const maxBatch = 256
 // calls share the cost of a sync and none waits for a lock.
 type writer struct {
 	store   *Store
+	clock   *wallClock
 	queue   chan *call
 	stop    sync.Once
 	closing chan struct{} // closed when no further call is taken
@@ -41,9 +42,10 @@ type call struct {
 	answered chan struct{}
 }
 
-func newWriter(s *Store) *writer {
+func newWriter(s *Store, c *wallClock) *writer {
 	w := &writer{
 		store:   s,
+		clock:   c,
 		queue:   make(chan *call, maxBatch),
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
@@ -181,7 +183,7 @@ func (w *writer) transact(batch []*call) error {
 	if err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		return w.failed("begin", err)
 	}
-	state := rules.NewState(w.store.now())
+	state := rules.NewState(w.clock.read())
 	if err := t.load(needs(batch), state); err != nil {
 		return w.failed("load", err)
 	}
