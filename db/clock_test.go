@@ -1,10 +1,11 @@
 package db
 
 import (
-	"github.com/em-metrics/em-metrics/db/dbtest"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/em-metrics/em-metrics/db/dbtest"
 )
 
 // A clock that is known to have gone back makes a correct date look like one in
