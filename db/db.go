@@ -70,7 +70,11 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if s.readers, err = openReaders(ctx, path, s.busy); err != nil {
 		return nil, err
 	}
-	s.writer = newWriter(s)
+	clock, err := s.openClock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.writer = newWriter(s, clock)
 	return s, nil
 }
 

@@ -19,15 +19,12 @@ import (
 // of them waits.
 const maxBatch = 256
 
-// lockWait is how long one attempt to get the write lock lasts. Between attempts
-// the writer looks at who still waits.
-const lockWait = 50 * time.Millisecond
-
 // writer is the one goroutine that writes. It takes every call that is waiting
 // into one transaction and answers each after the commit is on disk, so that
 // calls share the cost of a sync and none waits for a lock.
 type writer struct {
 	store   *Store
+	clock   *wallClock
 	queue   chan *call
 	hurry   sync.Once
 	stop    sync.Once
@@ -48,9 +45,10 @@ type call struct {
 	answered chan struct{}
 }
 
-func newWriter(s *Store) *writer {
+func newWriter(s *Store, c *wallClock) *writer {
 	w := &writer{
 		store:   s,
+		clock:   c,
 		queue:   make(chan *call, maxBatch),
 		hurried: make(chan struct{}),
 		closing: make(chan struct{}),
@@ -210,43 +208,9 @@ func (w *writer) transact(batch []*call) ([]*call, error) {
 	return batch, w.change(t, batch)
 }
 
-// begin gets the write lock. While another process holds it, the calls that have
-// waited for long enough are answered; those still waiting are returned.
-func (w *writer) begin(t *tx, batch []*call) ([]*call, error) {
-	for {
-		err := t.exec("BEGIN IMMEDIATE")
-		if !isBusy(err) {
-			return batch, err
-		}
-		w.failing.Store(true)
-		if batch = w.refuse(batch, storeError(fmt.Errorf("begin: %w", err))); len(batch) == 0 {
-			return nil, nil
-		}
-	}
-}
-
-// refuse answers the calls that may not wait for the write lock any longer, and
-// returns the others.
-func (w *writer) refuse(batch []*call, locked error) []*call {
-	now := time.Now()
-	return slices.DeleteFunc(batch, func(c *call) bool {
-		select {
-		case <-w.hurried:
-			c.answer(unavailable("the service is stopping", locked))
-			return true
-		default:
-		}
-		late := !now.Before(c.deadline)
-		if late {
-			c.answer(locked)
-		}
-		return late
-	})
-}
-
 // change loads, decides and writes in the transaction that has begun.
 func (w *writer) change(t *tx, batch []*call) error {
-	state := rules.NewState(w.store.now())
+	state := rules.NewState(w.clock.read())
 	if err := t.load(needs(batch), state); err != nil {
 		return w.failed("load", err)
 	}

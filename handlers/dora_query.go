@@ -8,6 +8,7 @@ import (
 	"time"
 	_ "time/tzdata" // the image has no time zones of its own
 
+	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/db/dora"
 )
 
@@ -35,7 +36,7 @@ func (q *query) location() *time.Location {
 	}
 	location, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
-		q.add("tz", "is %.60q: send the name of a time zone, such as Europe/Berlin or UTC", name)
+		q.add("tz", "is %s: send the name of a time zone, such as Europe/Berlin or UTC", db.Quote(name))
 		return time.UTC
 	}
 	return location
@@ -84,9 +85,9 @@ func (q *query) date(name string, location *time.Location) time.Time {
 	}
 	switch {
 	case err != nil:
-		q.add(name, "is %.60q: send a date such as 2026-01-31, or one with its time such as 2026-01-31T12:00:00Z", value)
+		q.add(name, "is %s: send a date such as 2026-01-31, or one with its time such as 2026-01-31T12:00:00Z", db.Quote(value))
 	case t.Before(time.Unix(0, 0)):
-		q.add(name, "is %.60q: a date before 1970 cannot be right", value)
+		q.add(name, "is %s: a date before 1970 cannot be right", db.Quote(value))
 	}
 	return t.UTC()
 }
@@ -98,7 +99,7 @@ func (q *query) choice(name, absent string, words ...string) string {
 		return absent
 	}
 	if !slices.Contains(words, value) {
-		q.add(name, "is %.40q: send one of %s", value, strings.Join(words, ", "))
+		q.add(name, "is %s: send one of %s", db.Quote(value), strings.Join(words, ", "))
 		return absent
 	}
 	return value
@@ -118,7 +119,7 @@ func (q *query) groupBy() (by dora.GroupBy) {
 		case "environment":
 			by.Environment = true
 		default:
-			q.add("group_by", "has %.40q: send any of project, team and environment, with commas between", word)
+			q.add("group_by", "has %s: send any of project, team and environment, with commas between", db.Quote(word))
 		}
 	}
 	return by

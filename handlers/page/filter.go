@@ -97,15 +97,36 @@ func (q Query) filter() url.Values {
 func (q Query) scope() string {
 	words := "all projects"
 	if q.Project != "" {
-		words = q.Project
+		words = isolate(q.Project)
 	}
 	if q.Team != "" {
-		words += ", team " + q.Team
+		words += ", team " + isolate(q.Team)
 	}
 	if q.Environment != "" {
-		words += ", " + q.Environment
+		words += ", " + isolate(q.Environment)
 	}
 	return words
+}
+
+// isolate keeps a name that is written from right to left, or that contains
+// characters such as U+202E, from reordering the text around it, where there is no
+// markup to do so.
+func isolate(name string) string {
+	const (
+		firstStrong, end = "\u2068", "\u2069"
+		firstRightToLeft = '\u0590'
+	)
+	if !strings.ContainsFunc(name, func(r rune) bool { return r >= firstRightToLeft }) {
+		return name
+	}
+	// The end of an isolate in the name would end this one.
+	name = strings.Map(func(r rune) rune {
+		if r >= '\u2066' && r <= '\u2069' {
+			return -1
+		}
+		return r
+	}, name)
+	return firstStrong + name + end
 }
 
 // encode encodes parameters for a URL and marks them as safe, because the template
