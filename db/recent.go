@@ -51,9 +51,7 @@ func (r relation[R]) names(column string) string {
 
 // RecentEvents lists the events that were recorded last, the newest first.
 func (s *Store) RecentEvents(ctx context.Context, limit int) ([]Event, error) {
-	events, err := query(ctx, s.readers.lists, scanEvent, `SELECT seq, kind, project_id, environment, coalesce(team_id, ''), subject_id,
-		occurred_at, recorded_at, lead_time_ms, deployment_duration_ms, time_to_detect_ms, time_to_restore_ms
-		FROM events ORDER BY seq DESC LIMIT ?`, limit)
+	events, err := query(ctx, s.readers.lists, scanEvent, selectEvents+" ORDER BY seq DESC LIMIT ?", limit)
 	if err != nil {
 		return nil, fmt.Errorf("list recent events: %w", err)
 	}
