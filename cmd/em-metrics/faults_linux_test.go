@@ -1,9 +1,13 @@
 package main
 
 import (
+	"database/sql"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -59,5 +63,47 @@ func TestFailingDisk(t *testing.T) {
 			}
 			l.report()
 		})
+	}
+}
+
+// Sorting much data needs a temporary file. The first version of the schema had
+// no index on deployed_at, so a start on such a file has to sort all deployments.
+func TestNoFolderForTemporaryFiles(t *testing.T) {
+	requireStrace(t)
+	path := filepath.Join(t.TempDir(), "em-metrics.db")
+	createFirstSchema(t, path, 5_000)
+	p := programtest.Start(t, "strace", []string{
+		"-f", "-o", "/dev/null", "-e", "inject=access,faccessat,faccessat2:error=EACCES", programtest.Binary(t),
+	}, []string{"PORT=0", "EM_METRICS_NO_AUTH=true", "SQLITE_DB=" + path})
+	if err := p.Wait(); err == nil {
+		t.Error("the service ended with exit code 0, want a failure")
+	}
+	const want = "there is no writable folder for temporary files: set TMPDIR"
+	if output := p.Output(); !strings.Contains(output, want) {
+		t.Errorf("the service printed %q, want %q", output, want)
+	}
+	programtest.StartService(t, "SQLITE_DB="+path)
+}
+
+// createFirstSchema creates a database as the first version of the schema has it,
+// with long names.
+func createFirstSchema(t *testing.T, path string, deployments int) {
+	t.Helper()
+	schema, err := os.ReadFile("../../db/migrations/0001_events.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	for _, statement := range []string{string(schema), fmt.Sprintf(`
+		WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < %d)
+		INSERT INTO deployments (id, project_id, environment, first_commit_at, began_at, deployed_at, rework, recorded_at)
+		SELECT n, printf('%%0256d', 1), printf('%%0256d', 1), n, n, n, 0, n FROM numbers`, deployments), "PRAGMA user_version = 1"} {
+		if _, err := pool.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
