@@ -20,7 +20,7 @@ func TestJumpingClock(t *testing.T) {
 	r := newPushRig(t, exporter.Options{SeriesHold: hold, CollectorURL: c.url()})
 	random := rand.New(rand.NewPCG(1, 1))
 	scraped, pushed, deployments := map[string]float64{}, map[string]series{}, map[string]int{}
-	for step := range 60 {
+	for step := range 30 {
 		jump := time.Duration(random.Int64N(int64(3*hold))) - 3*hold/2 // in and out of the hold
 		if step%8 == 0 {
 			jump *= 60
