@@ -38,6 +38,7 @@ func (p process) serve(ctx context.Context, args []string) error {
 	// pipe on standard error ends the process.
 	signal.Ignore(syscall.SIGPIPE)
 	logger := c.logger(p.stderr)
+	limitMemory(logger)
 	// The SDK reports failures outside of requests only here.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		logger.Error("metrics", "error", err)

@@ -74,8 +74,8 @@ func (s *service) start(ctx context.Context, reload <-chan os.Signal) error {
 		return err
 	}
 	s.logger.Info("em-metrics is listening", "address", s.listener.Addr().String(), "database", s.store.Path(),
-		"authentication", s.config.authSummary(), "push", redactedURL(s.config.CollectorURL), "connections", connectionLimit(descriptorLimit()),
-		"version", currentBuild().Version)
+		"authentication", s.config.authSummary(), "push", redactedURL(s.config.CollectorURL),
+		"connection_limit", connectionLimit(descriptorLimit()), "memory_limit", memoryLimit(), "version", currentBuild().Version)
 	s.startBackgroundWork(ctx, reload)
 	return s.startServer()
 }
