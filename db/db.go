@@ -8,9 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -31,7 +29,8 @@ type Options struct {
 // several processes may have the same file open.
 type Store struct {
 	path      string
-	opened    fs.FileInfo // the file as it was when it was opened
+	file      *file
+	busy      time.Duration // how long a connection waits for a lock
 	now       func() time.Time
 	writer    *writer
 	writePool *sql.DB
@@ -56,19 +55,26 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := chooseLocksAndSyncs(); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	s := &Store{path: path, now: o.Now}
+	s := &Store{path: path, file: newFile(path), busy: o.BusyTimeout, now: o.Now}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open store %s: %w", path, err), s.closePools())
 		}
 	}()
-	if err := s.openWriter(ctx, o.BusyTimeout); err != nil {
+	if err := s.file.checkMissing(); err != nil {
 		return nil, err
 	}
-	if err := s.openReaders(o.BusyTimeout); err != nil {
+	if err := s.openWriter(ctx); err != nil {
 		return nil, err
 	}
-	s.writer = newWriter(s)
+	if err := s.openReaders(ctx); err != nil {
+		return nil, err
+	}
+	clock, err := s.openClock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.writer = newWriter(s, clock)
 	return s, nil
 }
 
@@ -82,11 +88,11 @@ func chooseLocksAndSyncs() error {
 	return nil
 }
 
-func (s *Store) openWriter(ctx context.Context, busy time.Duration) error {
+func (s *Store) openWriter(ctx context.Context) error {
 	pool, err := sql.Open("sqlite", dataSource(s.path, url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {
-			fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), "synchronous(FULL)",
+			busyTimeout(s.busy), "synchronous(FULL)",
 			"foreign_keys(1)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)",
 		},
 	}))
@@ -98,11 +104,15 @@ func (s *Store) openWriter(ctx context.Context, busy time.Duration) error {
 	if err := check(ctx, pool); err != nil {
 		return err
 	}
-	if err := migrate(ctx, pool, busy); err != nil {
+	if err := migrate(ctx, pool, s.busy); err != nil {
 		return err
 	}
-	s.opened, err = os.Stat(s.path)
-	return err
+	s.file.resolve() // now that it exists
+	return s.file.identify()
+}
+
+func busyTimeout(wait time.Duration) string {
+	return fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds())
 }
 
 // check reads the structure of the whole file, because a damaged page is
@@ -118,19 +128,37 @@ func check(ctx context.Context, pool *sql.DB) error {
 	return nil
 }
 
-func (s *Store) openReaders(busy time.Duration) error {
-	pool, err := sql.Open("sqlite", dataSource(s.path, url.Values{
-		"mode":    {"ro"},
-		"_pragma": {fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), "query_only(1)"},
-	}))
-	if err != nil {
+// maxReaders connections for reading cost the writer least (measured on two
+// cores).
+const maxReaders = 2
+
+// openReaders opens every connection at once: one that is opened later would
+// be to whatever lies under the path by then.
+func (s *Store) openReaders(ctx context.Context) (err error) {
+	if s.readers, err = openReadOnly(s.path, s.busy); err != nil {
 		return err
 	}
-	// Two readers cost the writer least (measured on two cores).
-	pool.SetMaxOpenConns(2)
-	pool.SetMaxIdleConns(2)
-	s.readers = pool
+	s.readers.SetMaxOpenConns(maxReaders)
+	s.readers.SetMaxIdleConns(maxReaders)
+	for range maxReaders {
+		conn, err := s.readers.Conn(ctx)
+		if err != nil {
+			return storeError(err)
+		}
+		defer func() { _ = conn.Close() }() // gives it back to the pool
+		var version int
+		if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil { // opens the log, too
+			return storeError(err)
+		}
+	}
 	return nil
+}
+
+func openReadOnly(path string, busy time.Duration) (*sql.DB, error) {
+	return sql.Open("sqlite", dataSource(path, url.Values{
+		"mode":    {"ro"},
+		"_pragma": {busyTimeout(busy), "query_only(1)"},
+	}))
 }
 
 func dataSource(path string, query url.Values) string {
@@ -142,6 +170,11 @@ func dataSource(path string, query url.Values) string {
 // Unavailable error, and closes the file. Closing again does nothing.
 func (s *Store) Close() error {
 	s.writer.close()
+	if s.file.broken != nil {
+		// The last connection to close copies the log into the database, and
+		// here the two do not fit: leave them as a crash would.
+		return nil //nolint:nilerr // every call has been answered with that error
+	}
 	if err := s.closePools(); err != nil {
 		return fmt.Errorf("close store %s: %w", s.path, err)
 	}
@@ -173,32 +206,3 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // Writable tells whether the last attempt to write succeeded.
 func (s *Store) Writable() bool { return !s.writer.failing.Load() }
-
-// Size returns how many bytes the database and its write-ahead log take.
-func (s *Store) Size() (int64, error) {
-	var size int64
-	for _, name := range []string{s.path, s.path + "-wal"} {
-		info, err := os.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return 0, fmt.Errorf("size of the store: %w", err)
-		}
-		size += info.Size()
-	}
-	return size, nil
-}
-
-// checkFile refuses to write into a file that is no longer where it was: such
-// writes succeed and are lost.
-func (s *Store) checkFile() error {
-	info, err := os.Stat(s.path)
-	if err != nil {
-		return unavailable("the database file is gone: put it back, or restart", err)
-	}
-	if !os.SameFile(info, s.opened) {
-		return unavailable("the database file was replaced by another: restart to use it", nil)
-	}
-	return nil
-}

@@ -29,7 +29,7 @@ func FuzzDo(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, input []byte, sizes uint64) {
 		s := openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: rulestest.Noon})
-		reference := rules.NewState(rulestest.Noon())
+		reference := rules.NewState(rulestest.Noon(), 0)
 		for _, project := range []string{"a", "b"} {
 			var free []int64
 			for n := range input {

@@ -10,10 +10,8 @@ import (
 
 // load reads what a batch needs into the state.
 func (t *tx) load(n *rules.Needs, s *rules.State) error {
-	for _, ref := range distinct(n.Deployments) {
-		if err := loadRows(t, deployments(), s.LoadDeployment, deployments().matching(), ref.ID, ref.Project, ref.Environment); err != nil {
-			return err
-		}
+	if err := t.loadDeployments(n, s); err != nil {
+		return err
 	}
 	for _, b := range distinct(n.DeployedBefore) {
 		if err := loadRows(t, deployments(), s.LoadDeployment, deployedBefore, b.Project, b.Environment, millis(b.Time)); err != nil {
@@ -90,6 +88,27 @@ func (t *tx) loadIncidents(n *rules.Needs, s *rules.State) error {
 		s.LoadNumbers(project, free)
 	}
 	return nil
+}
+
+// loadDeployments reads the deployments that are named in full, most of them new
+// and so absent, many in one statement.
+func (t *tx) loadDeployments(n *rules.Needs, s *rules.State) error {
+	var keys []any
+	for _, ref := range distinct(n.Deployments) {
+		if ref.Project != "" && ref.Environment != "" {
+			keys = append(keys, ref.ID, ref.Project, ref.Environment)
+			continue
+		}
+		if err := loadRows(t, deployments(), s.LoadDeployment, deployments().matching(), ref.ID, ref.Project, ref.Environment); err != nil {
+			return err
+		}
+	}
+	return eachChunk(3, keys, func(values string, keys []any) error {
+		// CROSS JOIN makes SQLite look up each key instead of scanning the table.
+		query := "WITH wanted (wanted_id, wanted_project, wanted_environment) AS (VALUES " + values + ") SELECT " + deploymentColumns +
+			" FROM wanted CROSS JOIN deployments ON id = wanted_id AND project_id = wanted_project AND environment = wanted_environment"
+		return loadRows(t, deployments(), s.LoadDeployment, query, keys...)
+	})
 }
 
 // loadRows reads the rows of a query into a state.

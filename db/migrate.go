@@ -27,7 +27,7 @@ func migrate(ctx context.Context, pool *sql.DB, busy time.Duration) error {
 	if _, err := schemaVersion(ctx, pool, len(steps)); err != nil {
 		return err
 	}
-	if err := useWriteAheadLog(ctx, pool, busy); err != nil {
+	if err := setJournalMode(ctx, pool, "WAL", busy); err != nil {
 		return fmt.Errorf("use a write-ahead log: %w", err)
 	}
 	for done := false; !done; {
@@ -38,15 +38,20 @@ func migrate(ctx context.Context, pool *sql.DB, busy time.Duration) error {
 	return nil
 }
 
-// useWriteAheadLog sets the journal mode. When several processes start at once
-// on a new file, SQLite lets one of them set it and refuses the others without
-// waiting for the busy timeout, so the waiting is done here.
-func useWriteAheadLog(ctx context.Context, pool *sql.DB, busy time.Duration) error {
+// execer is a pool or a connection.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// setJournalMode switches between WAL and other modes, which needs the file
+// for itself. SQLite refuses that at once, without waiting for the busy timeout,
+// while another connection has the file open, so the waiting is done here.
+func setJournalMode(ctx context.Context, db execer, mode string, busy time.Duration) error {
 	waited := time.After(busy)
 	retry := time.NewTicker(time.Millisecond)
 	defer retry.Stop()
 	for {
-		_, err := pool.ExecContext(ctx, "PRAGMA journal_mode = WAL")
+		_, err := db.ExecContext(ctx, "PRAGMA journal_mode = "+mode)
 		if err == nil || !isBusy(err) {
 			return storeError(err)
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // Names are the projects, teams and environments that something happened in.
@@ -28,8 +30,8 @@ func (s *Store) Names(ctx context.Context, from, to time.Time) (Names, error) {
 	if err != nil {
 		return Names{}, fmt.Errorf("list names: %w", storeError(err))
 	}
-	found, err := collect(rows, func(rows *sql.Rows) (l labels, err error) {
-		err = rows.Scan(&l.project, &l.environment, &l.team)
+	found, err := collect(rows, func(rows *sql.Rows) (l dora.Labels, err error) {
+		err = rows.Scan(&l.Project, &l.Environment, &l.Team)
 		return l, err
 	})
 	if err != nil {
@@ -37,9 +39,9 @@ func (s *Store) Names(ctx context.Context, from, to time.Time) (Names, error) {
 	}
 	var n Names
 	for _, l := range found {
-		n.Projects, n.Environments = append(n.Projects, l.project), append(n.Environments, l.environment)
-		if l.team != "" {
-			n.Teams = append(n.Teams, l.team)
+		n.Projects, n.Environments = append(n.Projects, l.Project), append(n.Environments, l.Environment)
+		if l.Team != "" {
+			n.Teams = append(n.Teams, l.Team)
 		}
 	}
 	for _, list := range []*[]string{&n.Projects, &n.Teams, &n.Environments} {

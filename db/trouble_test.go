@@ -141,13 +141,11 @@ func limitPages(t *testing.T, s *Store, more int) {
 // freePages takes the limit off the connection in use.
 func freePages(t *testing.T, s *Store) {
 	t.Helper()
-	tx, err := s.writer.open() // which is idle
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.conn.ExecContext(t.Context(), "PRAGMA max_page_count = 10000"); err != nil {
-		t.Fatal(err)
-	}
+	hold(t, s, func() {
+		if _, err := s.writer.tx.conn.ExecContext(t.Context(), "PRAGMA max_page_count = 10000"); err != nil {
+			t.Error(err)
+		}
+	})()
 }
 
 func TestFullDisk(t *testing.T) {
@@ -193,34 +191,6 @@ func TestFullDisk(t *testing.T) {
 	if got := len(events(t, s)); got != acknowledged+1 {
 		t.Errorf("%d events of %d acknowledged deployments", got, acknowledged+1)
 	}
-}
-
-func TestFileThatGoesAway(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "em-metrics.db")
-	s := openStore(t, path, Options{})
-	if _, err := s.Do(t.Context(), start("web/prod/1", "08:00", "09:00")); err != nil {
-		t.Fatal(err)
-	}
-	rename := func(from, to string) {
-		t.Helper()
-		if err := os.Rename(from, to); err != nil {
-			t.Fatal(err)
-		}
-	}
-	expectEvents(t, s, []string{"deployment_started web/prod/1 at 09:00"}) // what is open stays readable
-
-	rename(path, path+".away")
-	expectUnavailable(t, s, "the database file is gone: put it back, or restart: ")
-
-	other := openStore(t, path+".other", Options{})
-	if err := other.Close(); err != nil {
-		t.Fatal(err)
-	}
-	rename(path+".other", path)
-	expectUnavailable(t, s, "the database file was replaced by another: restart to use it")
-
-	rename(path+".away", path)
-	expectRecovered(t, s)
 }
 
 // filled makes a closed store of some hundred pages and returns its file.

@@ -4,25 +4,44 @@ import "github.com/em-metrics/em-metrics/db/rules"
 
 // The commands, rows and events of a store are those of package rules. They have
 // names here too, so that whoever uses a store needs only this package.
+
 type (
-	Key              = rules.Key
-	Ref              = rules.Ref
-	TeamFunc         = rules.TeamFunc
-	Command          = rules.Command
-	Outcome          = rules.Outcome
-	StartDeployment  = rules.StartDeployment
+	// Key identifies one deployment or one incident.
+	Key = rules.Key
+	// Ref refers to a stored deployment or incident by its id.
+	Ref = rules.Ref
+	// TeamFunc returns the team responsible for a project.
+	TeamFunc = rules.TeamFunc
+	// Command is one change of what is stored.
+	Command = rules.Command
+	// Outcome is the result of a command.
+	Outcome = rules.Outcome
+	// StartDeployment records that a deployment started.
+	StartDeployment = rules.StartDeployment
+	// FinishDeployment records that a deployment is running in its environment.
 	FinishDeployment = rules.FinishDeployment
-	OpenIncident     = rules.OpenIncident
-	RestoreIncident  = rules.RestoreIncident
-	FinishIncident   = rules.FinishIncident
-	Deployment       = rules.Deployment
-	Incident         = rules.Incident
-	Event            = rules.Event
-	Kind             = rules.Kind
-	NullDuration     = rules.NullDuration
-	Error            = rules.Error
-	FieldError       = rules.FieldError
-	Code             = rules.Code
+	// OpenIncident records an incident.
+	OpenIncident = rules.OpenIncident
+	// RestoreIncident records that service was restored.
+	RestoreIncident = rules.RestoreIncident
+	// FinishIncident records that an incident was closed.
+	FinishIncident = rules.FinishIncident
+	// Deployment is a stored deployment.
+	Deployment = rules.Deployment
+	// Incident is a stored incident.
+	Incident = rules.Incident
+	// Event is a fact about a deployment or an incident.
+	Event = rules.Event
+	// Kind is the kind of an [Event].
+	Kind = rules.Kind
+	// NullDuration is a duration that may be unknown.
+	NullDuration = rules.NullDuration
+	// Error is a failure that a caller can act on.
+	Error = rules.Error
+	// FieldError describes what is wrong with one field of a command.
+	FieldError = rules.FieldError
+	// Code classifies an [Error].
+	Code = rules.Code
 )
 
 // ClockTolerance is how far two clocks may disagree; see package rules.
@@ -56,3 +75,10 @@ func HasCode(err error, code Code) bool { return rules.HasCode(err, code) }
 // CheckName checks an id or another name as the store does. Its error continues
 // a sentence that begins with the field.
 func CheckName(value string) error { return rules.CheckName(value) }
+
+// Excerpt returns the first 60 bytes of a text for an error message; see package
+// rules.
+func Excerpt(text string) string { return rules.Excerpt(text) }
+
+// Quote returns the excerpt of a text in quotes.
+func Quote(text string) string { return rules.Quote(text) }

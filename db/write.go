@@ -2,13 +2,20 @@ package db
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/em-metrics/em-metrics/db/rules"
 )
 
+// chunk is how many rows share one statement.
+const chunk = 8
+
+// Rows are inserted OR FAIL, which keeps what a statement did before it failed
+// and so needs no journal of it: the writer rolls the transaction back anyway.
+
 const (
-	insertDeployment = `INSERT INTO deployments (project_id, environment, id, team_id, first_commit_at, deploy_start_at,
-		planned_deployed_at, deployed_at, rework, failed, began_at, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertDeployments = `INSERT OR FAIL INTO deployments (project_id, environment, id, team_id, first_commit_at, deploy_start_at,
+		planned_deployed_at, deployed_at, rework, failed, began_at, recorded_at) VALUES `
 	updateDeployment = `UPDATE deployments SET team_id = ?, planned_deployed_at = ?, deployed_at = ?, rework = ?, failed = ?
 		WHERE row = ?`
 	// The figures are read from an index of incidents alone, so each repeats when
@@ -21,39 +28,44 @@ const (
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ` + deployedAtOfIncident + `)`
 	updateIncident = `UPDATE incidents SET deployment_id = ?4, team_id = ?5, restored_at = ?6, finished_at = ?7,
 		deployment_deployed_at = ` + deployedAtOfIncident + ` WHERE row = ?3`
-	insertEvent = `INSERT INTO events (kind, project_id, environment, team_id, subject_id, occurred_at, recorded_at,
-		lead_time_ms, deployment_duration_ms, time_to_detect_ms, time_to_restore_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertEvents = `INSERT OR FAIL INTO events (kind, project_id, environment, team_id, subject_id, occurred_at, recorded_at,
+		lead_time_ms, deployment_duration_ms, time_to_detect_ms, time_to_restore_ms) VALUES `
 )
 
 // write stores what a batch changed.
 func (t *tx) write(c rules.Changes) error {
-	for _, d := range c.Deployments {
-		if err := t.writeDeployment(d); err != nil {
-			return fmt.Errorf("write deployment: %w", err)
-		}
+	if err := t.writeDeployments(c.Deployments); err != nil {
+		return fmt.Errorf("write deployments: %w", err)
 	}
 	for _, i := range c.Incidents {
 		if err := t.writeIncident(i); err != nil {
 			return fmt.Errorf("write incident: %w", err)
 		}
 	}
-	for _, e := range c.Events {
-		err := t.exec(insertEvent, string(e.Kind), e.Project, e.Environment, nullText(e.Team), e.Subject,
-			millis(e.OccurredAt), millis(e.RecordedAt), nullMillis(e.LeadTime), nullMillis(e.DeploymentDuration),
-			nullMillis(e.TimeToDetect), nullMillis(e.TimeToRestore))
-		if err != nil {
-			return fmt.Errorf("write %s: %w", e.Kind, err)
-		}
+	if err := t.writeEvents(c.Events); err != nil {
+		return fmt.Errorf("write events: %w", err)
 	}
 	return nil
 }
 
-func (t *tx) writeDeployment(d *Deployment) error {
-	if d.Row == 0 {
-		return t.exec(insertDeployment, d.Project, d.Environment, d.ID, nullText(d.Team), millis(d.FirstCommitAt),
+func (t *tx) writeDeployments(changed []*Deployment) error {
+	const columns = 12
+	added := make([]any, 0, columns*len(changed))
+	for _, d := range changed {
+		if d.Row > 0 {
+			if err := t.updateDeployment(d); err != nil {
+				return err
+			}
+			continue
+		}
+		added = append(added, d.Project, d.Environment, d.ID, nullText(d.Team), millis(d.FirstCommitAt),
 			nullTime(d.DeployStartAt), nullTime(d.PlannedDeployedAt), nullTime(d.DeployedAt), d.Rework, d.Failed,
 			millis(d.BeganAt()), millis(d.RecordedAt))
 	}
+	return t.insert(insertDeployments, columns, added)
+}
+
+func (t *tx) updateDeployment(d *Deployment) error {
 	err := t.exec(updateDeployment, nullText(d.Team), nullTime(d.PlannedDeployedAt), nullTime(d.DeployedAt), d.Rework, d.Failed, d.Row)
 	if err != nil || !d.Failed {
 		return err
@@ -69,4 +81,41 @@ func (t *tx) writeIncident(i *Incident) error {
 	}
 	return t.exec(updateIncident, i.Project, i.Environment, i.Row, nullText(i.DeploymentID), nullText(i.Team),
 		nullTime(i.RestoredAt), nullTime(i.FinishedAt))
+}
+
+func (t *tx) writeEvents(events []Event) error {
+	const columns = 11
+	added := make([]any, 0, columns*len(events))
+	for _, e := range events {
+		added = append(added, string(e.Kind), e.Project, e.Environment, nullText(e.Team), e.Subject,
+			millis(e.OccurredAt), millis(e.RecordedAt), nullMillis(e.LeadTime), nullMillis(e.DeploymentDuration),
+			nullMillis(e.TimeToDetect), nullMillis(e.TimeToRestore))
+	}
+	return t.insert(insertEvents, columns, added)
+}
+
+// insert adds rows in order. The statement ends before its values.
+func (t *tx) insert(statement string, columns int, values []any) error {
+	return eachChunk(columns, values, func(placeholders string, values []any) error {
+		return t.exec(statement+placeholders, values...)
+	})
+}
+
+// eachChunk calls do with the values of several rows and their placeholders, as
+// a statement costs more than a row in it. There are only two sizes of chunks,
+// so that their statements stay prepared.
+func eachChunk(columns int, values []any, do func(placeholders string, values []any) error) error {
+	row := "(?" + strings.Repeat(", ?", columns-1) + ")"
+	for len(values) > 0 {
+		rows := 1
+		if len(values) >= chunk*columns {
+			rows = chunk
+		}
+		n := rows * columns
+		if err := do(row+strings.Repeat(", "+row, rows-1), values[:n]); err != nil {
+			return err
+		}
+		values = values[n:]
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/em-metrics/em-metrics/db/rules"
 )
@@ -23,6 +24,7 @@ const maxBatch = 256
 // calls share the cost of a sync and none waits for a lock.
 type writer struct {
 	store   *Store
+	clock   *wallClock
 	queue   chan *call
 	stop    sync.Once
 	closing chan struct{} // closed when no further call is taken
@@ -40,9 +42,10 @@ type call struct {
 	answered chan struct{}
 }
 
-func newWriter(s *Store) *writer {
+func newWriter(s *Store, c *wallClock) *writer {
 	w := &writer{
 		store:   s,
+		clock:   c,
 		queue:   make(chan *call, maxBatch),
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
@@ -104,16 +107,23 @@ func (w *writer) close() {
 func (w *writer) run() {
 	defer close(w.done)
 	defer w.discard(nil)
+	check := time.NewTicker(fileCheckInterval)
+	defer check.Stop()
 	for {
 		select {
 		case first := <-w.queue:
 			w.commit(w.drain(first))
+		case <-check.C:
+			if w.checkFile() != nil {
+				w.failing.Store(true)
+			}
 		case <-w.closing:
 			for {
 				select {
 				case first := <-w.queue:
 					w.commit(w.drain(first))
 				default:
+					_ = w.checkFile() // so that no log stays beside another file
 					return
 				}
 			}
@@ -161,9 +171,9 @@ func (w *writer) commit(batch []*call) {
 // transact commits the batch in one transaction of three steps: load what its
 // commands need, decide them, write what they change. A command that is refused
 // leaves its error in its call; an error returned is one of the transaction, of
-// which nothing is stored.
+// which nothing is stored, or of a log that may not outlive the process.
 func (w *writer) transact(batch []*call) error {
-	if err := w.store.checkFile(); err != nil {
+	if err := w.checkFile(); err != nil {
 		return err
 	}
 	t, err := w.open()
@@ -173,7 +183,7 @@ func (w *writer) transact(batch []*call) error {
 	if err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		return w.failed("begin", err)
 	}
-	state := rules.NewState(w.store.now())
+	state := rules.NewState(w.clock.read())
 	if err := t.load(needs(batch), state); err != nil {
 		return w.failed("load", err)
 	}
@@ -189,7 +199,7 @@ func (w *writer) transact(batch []*call) error {
 	if err := t.exec("COMMIT"); err != nil {
 		return w.failed("commit", err)
 	}
-	return nil
+	return w.checkCommit()
 }
 
 // needs collects what the calls need whose callers still wait.
@@ -267,6 +277,10 @@ func (t *tx) query(statement string, args ...any) (*sql.Rows, error) {
 		return nil, err
 	}
 	return stmt.QueryContext(context.Background(), args...)
+}
+
+func (t *tx) queryValue(dest any, statement string) error {
+	return t.conn.QueryRowContext(context.Background(), statement).Scan(dest)
 }
 
 func (t *tx) prepare(statement string) (*sql.Stmt, error) {

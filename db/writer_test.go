@@ -13,8 +13,9 @@ import (
 )
 
 // hold stops the writer until release is called, so that what is sent
-// meanwhile becomes one batch. Its own call is refused and stores nothing.
-func hold(t *testing.T, s *Store) (release func()) {
+// meanwhile becomes one batch. Its own call is refused and stores nothing; what
+// it is given to do happens in the writer.
+func hold(t *testing.T, s *Store, do ...func()) (release func()) {
 	t.Helper()
 	entered, released, answered := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -23,6 +24,9 @@ func hold(t *testing.T, s *Store) (release func()) {
 			Team: func(string) string {
 				close(entered)
 				<-released
+				for _, f := range do {
+					f()
+				}
 				return ""
 			},
 		}, FinishDeployment{Ref: Ref{ID: "absent"}})
@@ -121,9 +125,9 @@ func TestUnexpectedErrorFailsOnlyItsCall(t *testing.T) {
 		{"a panic", []Command{boom}, "unexpected: panic: boom"},
 		{"a panic after another command", []Command{start("web/prod/4", "08:00", ""), boom}, "unexpected: panic: boom"},
 		{"a constraint", []Command{start("web/prod/unwanted", "08:00", "")},
-			"unexpected: write: write deployment: constraint failed: boom (1811)"},
+			"unexpected: write: write deployments: constraint failed: boom (1811)"},
 		{"a constraint after another command", []Command{start("web/prod/4", "08:00", ""), start("web/prod/unwanted", "08:00", "")},
-			"unexpected: write: write deployment: constraint failed: boom (1811)"},
+			"unexpected: write: write deployments: constraint failed: boom (1811)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, _ := newStore(t)

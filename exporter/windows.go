@@ -11,20 +11,20 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// windowsAge is how long figures are shown without an event: what slides out
-// of a window, and what was corrected without one, shows by then.
-const windowsAge = time.Minute
+// maxWindowAge is how long series are kept without an event. Deployments leave
+// a window without one.
+const maxWindowAge = time.Minute
 
-// defaultWindowPatience is about what the other series of a hundred projects
-// take.
+// defaultWindowPatience is about the time that the other series of a hundred
+// projects take.
 const defaultWindowPatience = 20 * time.Millisecond
 
-// windows are the exact figures of the store as gauges. They are computed when
-// they are collected, and kept until an event arrives or a minute passes.
+// windows are the figures of the store as gauges. They are computed when they
+// are collected, and kept until an event arrives or a minute passes.
 //
-// A collection waits for the computation as long as its patience lasts. Where
-// the store holds so much that computing takes longer, it shows what it has and
-// leaves the new figures to the next collection, so that a scrape is never slow.
+// A collection waits for the computation, but no longer than its patience. In
+// a store where computing takes longer, it shows the latest series and leaves
+// the new ones to the next collection, so that a scrape is never slow.
 type windows struct {
 	store    *db.Store
 	logger   *slog.Logger
@@ -35,12 +35,12 @@ type windows struct {
 	closing context.Context // ends with close
 	close   context.CancelFunc
 	mu      sync.Mutex
-	running chan struct{} // closed when the computation under way ends; nil: there is none
-	latest  *computed     // nil: never, or the last one failed
-	took    time.Duration // how long the last one took
+	running chan struct{} // closed when the running computation ends; nil if none runs
+	latest  *windowSeries // nil before the first computation, or if the last one failed
+	took    time.Duration // by the last computation
 }
 
-// newWindows makes the windows that are asked for, nil if none are.
+// newWindows returns the windows of the options, nil if there are none.
 func newWindows(store *db.Store, o Options) *windows {
 	if len(o.Windows) == 0 {
 		return nil
@@ -54,26 +54,26 @@ func newWindows(store *db.Store, o Options) *windows {
 	return w
 }
 
-// figures returns what to show, nil when it cannot be computed: it is then
-// absent, and everything else is collected all the same.
-func (w *windows) figures(ctx context.Context) *computed {
+// collect returns the series to show. It returns nil if they cannot be
+// computed: they are then absent, and everything else is collected.
+func (w *windows) collect(ctx context.Context) *windowSeries {
 	event, err := w.store.LastEvent(ctx)
 	if err != nil {
-		w.logger.ErrorContext(ctx, "no figures of windows", "error", err)
+		w.logger.ErrorContext(ctx, "figures of windows not available", "error", err)
 		return nil
 	}
 	w.mu.Lock()
-	if w.running == nil && w.stale(event) {
+	if w.running == nil && w.isStale(event) {
 		w.running = make(chan struct{})
 		go w.compute(w.running)
 	}
-	running, first, hopeless := w.running, w.latest == nil, w.took > w.patience
+	running, first, slow := w.running, w.latest == nil, w.took > w.patience
 	w.mu.Unlock()
 	switch {
 	case running == nil:
 	case first: // there is nothing else to show
 		wait(ctx, running, catchUpTimeout)
-	case !hopeless:
+	case !slow:
 		wait(ctx, running, w.patience)
 	}
 	w.mu.Lock()
@@ -81,8 +81,9 @@ func (w *windows) figures(ctx context.Context) *computed {
 	return w.latest
 }
 
-func wait(ctx context.Context, running <-chan struct{}, most time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, most)
+// wait waits until the channel is closed, but no longer than the limit.
+func wait(ctx context.Context, running <-chan struct{}, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	select {
 	case <-running:
@@ -90,21 +91,21 @@ func wait(ctx context.Context, running <-chan struct{}, most time.Duration) {
 	}
 }
 
-// stale tells whether the figures have to be computed again.
-func (w *windows) stale(event int64) bool {
+// isStale reports whether the series must be computed again.
+func (w *windows) isStale(event int64) bool {
 	if w.latest == nil || event != w.latest.event {
 		return true
 	}
 	age := w.store.Now().Sub(w.latest.at)
-	return age < 0 || age >= windowsAge
+	return age < 0 || age >= maxWindowAge
 }
 
-// compute computes the figures anew and closes the channel when it has ended.
+// compute computes the series and closes the channel when it ends.
 func (w *windows) compute(running chan struct{}) {
 	start := time.Now()
 	latest, err := w.read(w.closing)
 	if err != nil && w.closing.Err() == nil {
-		w.logger.Error("no figures of windows", "error", err)
+		w.logger.Error("figures of windows not available", "error", err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,22 +113,23 @@ func (w *windows) compute(running chan struct{}) {
 	close(running)
 }
 
-func (w *windows) read(ctx context.Context) (*computed, error) {
-	// The last event is read first: one that arrives meanwhile is perhaps in
-	// the figures, and makes them be computed again.
+func (w *windows) read(ctx context.Context) (*windowSeries, error) {
+	// The last event is read first: the totals may include one that arrives
+	// meanwhile, which makes them stale.
 	event, err := w.store.LastEvent(ctx)
 	if err != nil {
 		return nil, err
 	}
 	now := w.store.Now()
-	figures, err := w.store.DoraWindows(ctx, w.lengths)
+	totals, err := w.store.DoraWindows(ctx, w.lengths)
 	if err != nil {
 		return nil, err
 	}
-	return newComputed(now, event, w.lengths, figures, w.limit), nil
+	return newWindowSeries(now, event, w.lengths[0], totals, w.limit), nil
 }
 
-// shutdown ends a computation under way. The store may be closed afterwards.
+// shutdown cancels a running computation and waits until it has ended. The
+// store may be closed afterwards.
 func (w *windows) shutdown() {
 	if w == nil {
 		return

@@ -14,120 +14,142 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
-// The figures of windows are thousands of series that seldom change. They are
-// made once, in the form of both outputs, and added to each collection: asking
-// the SDK to observe every one of them each time would make a scrape four times
-// as slow.
+// The windows have thousands of series that seldom change. They are built once,
+// in the form of both outputs, and added to each collection: a scrape would be
+// four times as slow if the SDK observed each of them every time.
 
-// defaultWindowSeries bounds the series of the windows: some three hundred
-// projects with three windows.
+// defaultWindowSeries limits the series of the windows: enough for about three
+// hundred projects with three windows.
 const defaultWindowSeries = 20_000
 
-// windowsScope tells the figures of windows from what the SDK collects.
+// windowsScope is the instrumentation scope of the windows, which distinguishes
+// them from what the SDK collects.
 const windowsScope = meterName + "/windows"
 
-// computed are the series of one computation. They are never changed.
-type computed struct {
+// windowSeries are the series of one computation. They are immutable.
+type windowSeries struct {
 	at       time.Time
-	event    int64                // the last there was
-	families []*dto.MetricFamily  // in the order of their names
-	metrics  []metricdata.Metrics // the same for a push
+	event    int64                // the last one that was stored
+	families []*dto.MetricFamily  // for a scrape, sorted by name
+	metrics  []metricdata.Metrics // for a push
 }
 
-// owner is whose series they are.
+// owner is the project, the team, or all of them in one environment that a
+// series is about.
 type owner struct {
-	scope                      db.Scope
-	project, team, environment string
+	scope db.Scope
+	dora.Labels
 }
 
 func (o owner) attributes() []attribute.KeyValue {
-	attributes := []attribute.KeyValue{attribute.String("scope", string(o.scope)), attribute.String("environment", o.environment)}
+	attributes := []attribute.KeyValue{attribute.String("scope", string(o.scope)), attribute.String("environment", o.Environment)}
 	switch o.scope {
 	case db.ScopeProject:
-		attributes = append(attributes, attribute.String("project_id", o.project))
+		attributes = append(attributes, attribute.String("project_id", o.Project))
 	case db.ScopeTeam:
-		attributes = append(attributes, attribute.String("team_id", o.team))
+		attributes = append(attributes, attribute.String("team_id", o.Team))
 	case db.ScopeAll:
 	}
 	return attributes
 }
 
-// point is one series of a gauge.
+// compareOwners sorts all projects first, then by descending deployments.
+func compareOwners(deployments map[owner]int64) func(a, b owner) int {
+	return func(a, b owner) int {
+		if all := a.scope == db.ScopeAll; all != (b.scope == db.ScopeAll) {
+			return map[bool]int{true: -1, false: 1}[all]
+		}
+		return cmp.Or(-cmp.Compare(deployments[a], deployments[b]),
+			cmp.Compare(a.scope, b.scope), cmp.Compare(a.Project, b.Project),
+			cmp.Compare(a.Team, b.Team), cmp.Compare(a.Environment, b.Environment))
+	}
+}
+
+// point is the value of one series of a gauge.
 type point struct {
 	gauge      string
 	attributes attribute.Set
 	value      float64
 }
 
-// newComputed turns figures into series: first those over all, then the teams
-// and projects with the most deployments, until there are too many.
-func newComputed(at time.Time, event int64, lengths []time.Duration, figures []db.DoraWindow, limit int) *computed {
+// newWindowSeries turns the totals of windows into series: first those of all
+// projects, then those of the teams and projects with the most deployments, up
+// to a limit. Shortest is the shortest window.
+func newWindowSeries(at time.Time, event int64, shortest time.Duration, windows []db.ScopeTotals, limit int) *windowSeries {
+	figures := dora.Figures()
 	points, deployments := map[owner][]point{}, map[owner]int64{}
-	for _, f := range figures {
-		o := owner{f.Scope, f.Project, f.Team, f.Environment}
-		if f.Length == lengths[0] {
-			points[o] = openIncidents().points(points[o], f.Dora, o.attributes())
+	for _, w := range windows {
+		o := owner{w.Scope, w.Labels}
+		window := attribute.String("window", dora.FormatWindow(w.Length))
+		for _, f := range figures {
+			switch {
+			case !f.AtEnd():
+				points[o] = appendPoints(points[o], f, w.Totals, append(o.attributes(), window))
+			case w.Length == shortest: // once, because it is the same in every window
+				points[o] = appendPoints(points[o], f, w.Totals, o.attributes())
+			}
 		}
-		window := attribute.String("window", db.FormatWindow(f.Length))
-		for _, g := range windowGauges() {
-			points[o] = g.points(points[o], f.Dora, append(o.attributes(), window))
-		}
-		deployments[o] = max(deployments[o], f.Deployments)
+		deployments[o] = max(deployments[o], w.Deployments)
 	}
-	owners := slices.SortedFunc(maps.Keys(points), func(a, b owner) int {
-		if all := a.scope == db.ScopeAll; all != (b.scope == db.ScopeAll) {
-			return map[bool]int{true: -1, false: 1}[all]
-		}
-		return cmp.Or(-cmp.Compare(deployments[a], deployments[b]),
-			cmp.Compare(a.scope, b.scope), cmp.Compare(a.project, b.project),
-			cmp.Compare(a.team, b.team), cmp.Compare(a.environment, b.environment))
-	})
-	shown, series, dropped := map[string][]point{}, 0, 0
-	for _, o := range owners {
+	kept, series, dropped := map[string][]point{}, 0, 0
+	for _, o := range slices.SortedFunc(maps.Keys(points), compareOwners(deployments)) {
 		if dropped > 0 || series+len(points[o]) > limit {
 			dropped += len(points[o])
 			continue
 		}
 		series += len(points[o])
 		for _, p := range points[o] {
-			shown[p.gauge] = append(shown[p.gauge], p)
+			kept[p.gauge] = append(kept[p.gauge], p)
 		}
 	}
-	left := windowGauge{name: "dora_series_dropped", unit: "{series}", description: "Series of windows left out because there are too many."}
-	shown[left.name] = []point{{gauge: left.name, value: float64(dropped)}}
-	c := &computed{at: at, event: event}
-	for _, g := range append(windowGauges(), openIncidents(), left) {
-		if len(shown[g.name]) > 0 {
-			c.families = append(c.families, g.family(shown[g.name]))
-			c.metrics = append(c.metrics, g.metrics(shown[g.name]))
+	s := &windowSeries{at: at, event: event}
+	for _, f := range figures {
+		for _, g := range f.Gauges {
+			s.add(g, kept[g.Name])
 		}
 	}
-	slices.SortFunc(c.families, compareFamilies)
-	return c
+	s.add(dora.Gauge{
+		Name: "dora_series_dropped", Unit: "{series}", Help: "Series of windows left out because there are too many.",
+	}, []point{{value: float64(dropped)}})
+	slices.SortFunc(s.families, compareFamilies)
+	return s
 }
 
-func compareFamilies(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) }
-
-// points adds the series of the gauge that there are.
-func (g windowGauge) points(points []point, d db.Dora, attributes []attribute.KeyValue) []point {
-	for _, r := range g.read(d) {
-		own := slices.Clone(attributes)
-		if r.quantile != "" {
-			own = append(own, attribute.String("quantile", r.quantile))
+// appendPoints appends the series of every gauge of a figure.
+func appendPoints(points []point, f dora.Figure, t dora.Totals, attributes []attribute.KeyValue) []point {
+	value := f.Value(t)
+	for _, g := range f.Gauges {
+		for _, r := range g.Read(value) {
+			labels := slices.Clone(attributes)
+			if r.Quantile != "" {
+				labels = append(labels, attribute.String("quantile", r.Quantile))
+			}
+			points = append(points, point{g.Name, attribute.NewSet(labels...), r.Value})
 		}
-		points = append(points, point{g.name, attribute.NewSet(own...), r.value})
 	}
 	return points
 }
 
-func (g windowGauge) family(points []point) *dto.MetricFamily {
-	name, kind := g.prometheusName(), dto.MetricType_GAUGE
-	family := &dto.MetricFamily{Name: &name, Help: &g.description, Type: &kind}
+// add adds a gauge to both outputs if it has any series.
+func (s *windowSeries) add(g dora.Gauge, points []point) {
+	if len(points) > 0 {
+		s.families = append(s.families, family(g, points))
+		s.metrics = append(s.metrics, metrics(g, points))
+	}
+}
+
+func family(g dora.Gauge, points []point) *dto.MetricFamily {
+	name, kind := g.Name, dto.MetricType_GAUGE
+	if g.Unit == "s" {
+		name += "_seconds"
+	}
+	family := &dto.MetricFamily{Name: &name, Help: &g.Help, Type: &kind}
 	for _, p := range points {
 		m := &dto.Metric{Gauge: &dto.Gauge{Value: &p.value}}
-		for _, a := range p.attributes.ToSlice() { // in the order of their names
+		for _, a := range p.attributes.ToSlice() { // sorted by name
 			name, value := string(a.Key), a.Value.AsString()
 			m.Label = append(m.Label, &dto.LabelPair{Name: &name, Value: &value})
 		}
@@ -142,42 +164,44 @@ func (g windowGauge) family(points []point) *dto.MetricFamily {
 	return family
 }
 
-func (g windowGauge) metrics(points []point) metricdata.Metrics {
+func metrics(g dora.Gauge, points []point) metricdata.Metrics {
 	var data metricdata.Gauge[float64]
 	for _, p := range points {
 		data.DataPoints = append(data.DataPoints, metricdata.DataPoint[float64]{Attributes: p.attributes, Value: p.value})
 	}
-	return metricdata.Metrics{Name: g.name, Unit: g.unit, Description: g.description, Data: data}
+	return metricdata.Metrics{Name: g.Name, Unit: g.Unit, Description: g.Help, Data: data}
 }
 
-// windowsGatherer adds the figures of windows to a scrape.
+func compareFamilies(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) }
+
+// windowsGatherer adds the series of the windows to a scrape.
 type windowsGatherer struct {
 	prometheus.Gatherer
 	windows *windows
 }
 
-// Gather gathers and adds the figures.
+// Gather returns the families of the embedded gatherer and of the windows.
 func (g *windowsGatherer) Gather() ([]*dto.MetricFamily, error) {
 	families, err := g.Gatherer.Gather()
 	if g.windows == nil {
 		return families, err
 	}
-	if c := g.windows.figures(context.Background()); c != nil {
-		families = append(families, c.families...)
+	if s := g.windows.collect(context.Background()); s != nil {
+		families = append(families, s.families...)
 		slices.SortFunc(families, compareFamilies)
 	}
 	return families, err
 }
 
-// Produce gives the figures of windows to a push.
+// Produce returns the series of the windows for a push.
 func (w *windows) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
-	c := w.figures(ctx)
-	if c == nil {
+	s := w.collect(ctx)
+	if s == nil {
 		return nil, nil
 	}
 	now := w.store.Now()
 	produced := metricdata.ScopeMetrics{Scope: instrumentation.Scope{Name: windowsScope}}
-	for _, m := range c.metrics {
+	for _, m := range s.metrics {
 		if data, ok := m.Data.(metricdata.Gauge[float64]); ok {
 			data.DataPoints = slices.Clone(data.DataPoints)
 			for i := range data.DataPoints {

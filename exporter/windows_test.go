@@ -97,6 +97,20 @@ func (w *windowed) series() (lines []string) {
 	return lines
 }
 
+// families are the gauges of the windows with their help.
+func (w *windowed) families() string {
+	w.t.Helper()
+	answer := httptest.NewRecorder()
+	w.exporter.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	var kept strings.Builder
+	for line := range strings.Lines(answer.Body.String()) {
+		if strings.HasPrefix(strings.TrimPrefix(strings.TrimPrefix(line, "# HELP "), "# TYPE "), "dora_") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
 func (w *windowed) has(line string) bool {
 	w.t.Helper()
 	return slices.Contains(w.series(), line)
@@ -163,6 +177,7 @@ func TestWindowsShowTheFiguresOfTheStore(t *testing.T) {
 	if t.Failed() {
 		t.Log(strings.Join(got, "\n"))
 	}
+	compareGolden(t, "testdata/windows.txt", w.families())
 }
 
 func TestWindowsShowALateEventAtOnce(t *testing.T) {

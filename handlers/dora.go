@@ -1,60 +1,77 @@
 package handlers
 
 import (
+	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/julienschmidt/httprouter"
 
-	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // doraAnswer is the answer of GET /dora. What is undefined is null.
 type doraAnswer struct {
-	From   *string     `json:"from"`
-	To     *string     `json:"to"`
-	TZ     string      `json:"tz"`
-	Bands  bands       `json:"bands"`
-	Groups []doraGroup `json:"groups"`
+	From   *string  `json:"from"`
+	To     *string  `json:"to"`
+	TZ     string   `json:"tz"`
+	Bands  bands    `json:"bands"`
+	Groups []object `json:"groups"`
 }
 
-// bands says where the levels come from.
+// bands is the report that the levels come from.
 type bands struct {
 	Year   int    `json:"year"`
 	Report string `json:"report"`
 	Source string `json:"source"`
 }
 
-// doraGroup is the figures of one group. What it was not grouped by is null,
-// and so is an unknown team.
-type doraGroup struct {
-	ProjectID   *string `json:"project_id"`
-	TeamID      *string `json:"team_id"`
-	Environment *string `json:"environment"`
-	figures
-	Series []doraInterval `json:"series,omitempty"`
+// object is a JSON object whose members keep their order.
+type object []member
+
+type member struct {
+	name  string
+	value any
 }
 
-type doraInterval struct {
-	From *string `json:"from"`
-	To   *string `json:"to"`
-	figures
+// MarshalJSON writes the members in their order.
+func (o object) MarshalJSON() ([]byte, error) { return appendJSON(nil, o) }
+
+// appendJSON appends a value to a text. It writes nested objects in place,
+// because encoding/json would copy and check them again at every level.
+func appendJSON(text []byte, value any) (_ []byte, err error) {
+	switch v := value.(type) {
+	case object:
+		text = append(text, '{')
+		for i, m := range v {
+			if i > 0 {
+				text = append(text, ',')
+			}
+			text = append(text, `"`+m.name+`":`...) // names have nothing to escape
+			if text, err = appendJSON(text, m.value); err != nil {
+				return nil, err
+			}
+		}
+		return append(text, '}'), nil
+	case []object:
+		text = append(text, '[')
+		for i, o := range v {
+			if i > 0 {
+				text = append(text, ',')
+			}
+			if text, err = appendJSON(text, o); err != nil {
+				return nil, err
+			}
+		}
+		return append(text, ']'), nil
+	case int64:
+		return strconv.AppendInt(text, v, 10), nil
+	}
+	encoded, err := json.Marshal(value)
+	return append(text, encoded...), err
 }
 
-// figures are all figures of a window, under the names of [db.Metrics].
-type figures struct {
-	DeploymentFrequency      frequency `json:"deployment_frequency"`
-	ChangeLeadTime           durations `json:"change_lead_time"`
-	ChangeFailureRate        failures  `json:"change_failure_rate"`
-	FailedDeploymentRecovery durations `json:"failed_deployment_recovery_time"`
-	DeploymentReworkRate     rework    `json:"deployment_rework_rate"`
-	DeploymentDuration       durations `json:"deployment_duration"`
-	UnfinishedDeployments    int64     `json:"unfinished_deployments"`
-	TimeToRestore            durations `json:"time_to_restore"`
-	TimeToDetect             durations `json:"time_to_detect"`
-	Incidents                int64     `json:"incidents"`
-	OpenIncidents            int64     `json:"open_incidents"`
-}
-
+// frequency is a figure of the kind [dora.Frequency].
 type frequency struct {
 	Deployments        int64   `json:"deployments"`
 	PerDay             float64 `json:"per_day"`
@@ -62,6 +79,7 @@ type frequency struct {
 	Level              *string `json:"level"`
 }
 
+// durations is a figure of the kind [dora.Duration].
 type durations struct {
 	P50     *float64 `json:"p50_seconds"`
 	P90     *float64 `json:"p90_seconds"`
@@ -70,58 +88,45 @@ type durations struct {
 	Level   *string  `json:"level"`
 }
 
-type failures struct {
-	Ratio             *float64 `json:"ratio"`
-	FailedDeployments int64    `json:"failed_deployments"`
-	Deployments       int64    `json:"deployments"`
-	Level             *string  `json:"level"`
+// showFigures returns a member for each figure.
+func showFigures(figures []dora.Figure, t dora.Totals, b dora.Bands) object {
+	shown := make(object, len(figures))
+	for i, f := range figures {
+		shown[i] = member{string(f.Name), showFigure(f, t, b)}
+	}
+	return shown
 }
 
-type rework struct {
-	Ratio             *float64 `json:"ratio"`
-	ReworkDeployments int64    `json:"rework_deployments"`
-	Deployments       int64    `json:"deployments"`
-	Level             *string  `json:"level"`
+// showFigure returns the JSON value of a figure, which its kind determines.
+func showFigure(f dora.Figure, t dora.Totals, b dora.Bands) any {
+	v := f.Value(t)
+	level := showText(string(b.Level(f.Name, v)))
+	switch f.Kind {
+	case dora.Frequency:
+		return frequency{Deployments: v.Count, PerDay: v.PerDay(), DaysWithDeployment: v.Days, Level: level}
+	case dora.Ratio:
+		return object{
+			{"ratio", showNumber(v.Ratio())}, {f.PartName, v.Count}, {"deployments", v.Whole}, {"level", level},
+		}
+	case dora.Duration:
+		defined := v.Samples > 0
+		return durations{
+			P50: showNumber(v.P50.Seconds(), defined), P90: showNumber(v.P90.Seconds(), defined),
+			Mean: showNumber(v.Mean.Seconds(), defined), Samples: v.Samples, Level: level,
+		}
+	}
+	return v.Count
 }
 
-func showFigures(d db.Dora, b db.Bands) figures {
-	levels := b.Levels(d)
-	f := figures{
-		DeploymentFrequency: frequency{
-			Deployments: d.Deployments, PerDay: d.PerDay, DaysWithDeployment: d.DeploymentDays,
-			Level: showText(string(levels.DeploymentFrequency)),
-		},
-		ChangeLeadTime: showDurations(d.LeadTime, levels.LeadTime),
-		ChangeFailureRate: failures{
-			FailedDeployments: d.FailedDeployments, Deployments: d.Deployments,
-			Level: showText(string(levels.ChangeFailureRatio)),
-		},
-		FailedDeploymentRecovery: showDurations(d.FailedDeploymentRecovery, levels.FailedDeploymentRecovery),
-		DeploymentReworkRate:     rework{ReworkDeployments: d.ReworkDeployments, Deployments: d.Deployments},
-		DeploymentDuration:       showDurations(d.DeploymentDuration, ""),
-		UnfinishedDeployments:    d.Unfinished,
-		TimeToRestore:            showDurations(d.TimeToRestore, levels.TimeToRestore),
-		TimeToDetect:             showDurations(d.TimeToDetect, ""),
-		Incidents:                d.Incidents,
-		OpenIncidents:            d.OpenIncidents,
+func showNumber(n float64, defined bool) *float64 {
+	if !defined {
+		return nil
 	}
-	if d.ChangeFailureRatio.Valid {
-		f.ChangeFailureRate.Ratio = &d.ChangeFailureRatio.V
-	}
-	if d.ReworkRatio.Valid {
-		f.DeploymentReworkRate.Ratio = &d.ReworkRatio.V
-	}
-	return f
+	return &n
 }
 
-func showDurations(d db.Distribution, level db.Level) durations {
-	return durations{
-		P50: showSeconds(d.P50), P90: showSeconds(d.P90), Mean: showSeconds(d.Mean), Samples: d.Samples,
-		Level: showText(string(level)),
-	}
-}
-
-// dora answers the figures of a window, as JSON or as CSV.
+// dora serves GET /dora: 200 with the figures of a window as JSON or CSV, 400 for
+// bad parameters.
 func (a *api) dora(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
 	dq := a.doraQuery(q)
@@ -141,24 +146,34 @@ func (a *api) dora(w http.ResponseWriter, r *http.Request, _ httprouter.Params) 
 	return writeJSON(w, http.StatusOK, showDora(groups, dq, b))
 }
 
-func showDora(groups []db.DoraGroup, q db.DoraQuery, b db.Bands) doraAnswer {
+func showDora(groups []dora.Group, q dora.Query, b dora.Bands) doraAnswer {
 	answer := doraAnswer{
 		From: showTime(q.From), To: showTime(q.To), TZ: q.Location.String(),
-		Bands: showBands(b), Groups: make([]doraGroup, len(groups)),
+		Bands: showBands(b), Groups: make([]object, len(groups)),
 	}
+	figures := dora.Figures()
 	for i, g := range groups {
-		shown := doraGroup{
-			ProjectID: showText(g.Project), TeamID: showText(g.Team), Environment: showText(g.Environment),
-			figures: showFigures(g.Dora, b),
-		}
-		for _, piece := range g.Series {
-			shown.Series = append(shown.Series, doraInterval{
-				From: showDate(piece.From, q.Location), To: showDate(piece.To, q.Location), figures: showFigures(piece.Dora, b),
-			})
-		}
-		answer.Groups[i] = shown
+		answer.Groups[i] = showGroup(figures, g, q, b)
 	}
 	return answer
 }
 
-func showBands(b db.Bands) bands { return bands{Year: b.Year, Report: b.Report, Source: b.Source} }
+// showGroup returns a group with its figures. Labels that it was not grouped
+// by are null, and so is an unknown team.
+func showGroup(figures []dora.Figure, g dora.Group, q dora.Query, b dora.Bands) object {
+	shown := object{
+		{"project_id", showText(g.Project)}, {"team_id", showText(g.Team)}, {"environment", showText(g.Environment)},
+	}
+	shown = append(shown, showFigures(figures, g.Totals, b)...)
+	var series []object
+	for _, bucket := range g.Series {
+		dates := object{{"from", showDate(bucket.From, q.Location)}, {"to", showDate(bucket.To, q.Location)}}
+		series = append(series, append(dates, showFigures(figures, bucket.Totals, b)...))
+	}
+	if len(series) > 0 {
+		shown = append(shown, member{"series", series})
+	}
+	return shown
+}
+
+func showBands(b dora.Bands) bands { return bands{Year: b.Year, Report: b.Report, Source: b.Source} }

@@ -4,76 +4,79 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
-// doraColumn is one column of the table of figures.
-type doraColumn struct {
-	name  string
-	value func(f figures) string
+// cell is a cell of a CSV table. What is undefined is empty.
+type cell struct{ column, text string }
+
+// doraCells returns the cells of every figure. Those of durations come last.
+func doraCells(figures []dora.Figure, t dora.Totals, b dora.Bands) []cell {
+	var cells, durations []cell
+	for _, f := range figures {
+		if f.Kind == dora.Duration {
+			durations = append(durations, figureCells(f, t, b)...)
+		} else {
+			cells = append(cells, figureCells(f, t, b)...)
+		}
+	}
+	return append(cells, durations...)
 }
 
-func doraColumns() []doraColumn {
-	columns := []doraColumn{
-		{"deployments", func(f figures) string { return strconv.FormatInt(f.DeploymentFrequency.Deployments, 10) }},
-		{"deployments_per_day", func(f figures) string { return csvNumber(&f.DeploymentFrequency.PerDay) }},
-		{"days_with_deployment", func(f figures) string { return strconv.FormatInt(f.DeploymentFrequency.DaysWithDeployment, 10) }},
-		{"deployment_frequency_level", func(f figures) string { return csvText(f.DeploymentFrequency.Level) }},
-		{"failed_deployments", func(f figures) string { return strconv.FormatInt(f.ChangeFailureRate.FailedDeployments, 10) }},
-		{"change_failure_rate", func(f figures) string { return csvNumber(f.ChangeFailureRate.Ratio) }},
-		{"change_failure_rate_level", func(f figures) string { return csvText(f.ChangeFailureRate.Level) }},
-		{"rework_deployments", func(f figures) string { return strconv.FormatInt(f.DeploymentReworkRate.ReworkDeployments, 10) }},
-		{"deployment_rework_rate", func(f figures) string { return csvNumber(f.DeploymentReworkRate.Ratio) }},
-		{"unfinished_deployments", func(f figures) string { return strconv.FormatInt(f.UnfinishedDeployments, 10) }},
-		{"incidents", func(f figures) string { return strconv.FormatInt(f.Incidents, 10) }},
-		{"open_incidents", func(f figures) string { return strconv.FormatInt(f.OpenIncidents, 10) }},
+// figureCells returns the cells of a figure as its kind has them.
+func figureCells(f dora.Figure, t dora.Totals, b dora.Bands) []cell {
+	v, name := f.Value(t), string(f.Name)
+	level := cell{name + "_level", string(b.Level(f.Name, v))}
+	switch f.Kind {
+	case dora.Frequency:
+		return []cell{
+			{"deployments", csvInt(v.Count)}, {"deployments_per_day", csvFloat(v.PerDay(), true)},
+			{"days_with_deployment", csvInt(v.Days)}, level,
+		}
+	case dora.Ratio:
+		cells := []cell{{f.PartName, csvInt(v.Count)}, {name, csvFloat(v.Ratio())}}
+		if f.HasBands {
+			cells = append(cells, level)
+		}
+		return cells
+	case dora.Duration:
+		defined := v.Samples > 0
+		return []cell{
+			{name + "_p50_seconds", csvFloat(v.P50.Seconds(), defined)}, {name + "_p90_seconds", csvFloat(v.P90.Seconds(), defined)},
+			{name + "_mean_seconds", csvFloat(v.Mean.Seconds(), defined)}, {name + "_samples", csvInt(v.Samples)}, level,
+		}
 	}
-	for _, d := range []struct {
-		name string
-		of   func(f figures) durations
-	}{
-		{"change_lead_time", func(f figures) durations { return f.ChangeLeadTime }},
-		{"failed_deployment_recovery_time", func(f figures) durations { return f.FailedDeploymentRecovery }},
-		{"deployment_duration", func(f figures) durations { return f.DeploymentDuration }},
-		{"time_to_restore", func(f figures) durations { return f.TimeToRestore }},
-		{"time_to_detect", func(f figures) durations { return f.TimeToDetect }},
-	} {
-		columns = append(columns,
-			doraColumn{d.name + "_p50_seconds", func(f figures) string { return csvNumber(d.of(f).P50) }},
-			doraColumn{d.name + "_p90_seconds", func(f figures) string { return csvNumber(d.of(f).P90) }},
-			doraColumn{d.name + "_mean_seconds", func(f figures) string { return csvNumber(d.of(f).Mean) }},
-			doraColumn{d.name + "_samples", func(f figures) string { return strconv.FormatInt(d.of(f).Samples, 10) }},
-			doraColumn{d.name + "_level", func(f figures) string { return csvText(d.of(f).Level) }},
-		)
-	}
-	return columns
+	return []cell{{name, csvInt(v.Count)}}
 }
 
-// writeDoraCSV answers with one row for each group or, of a series, for each
-// interval of each group. What is undefined is an empty cell.
-func writeDoraCSV(w http.ResponseWriter, groups []db.DoraGroup, q db.DoraQuery, b db.Bands) error {
-	columns := doraColumns()
+// writeDoraCSV writes one row for each group or, with an interval, for each
+// bucket of each group.
+func writeDoraCSV(w http.ResponseWriter, groups []dora.Group, q dora.Query, b dora.Bands) error {
+	figures := dora.Figures()
 	header := []string{"project_id", "team_id", "environment", "from", "to"}
-	for _, c := range columns {
-		header = append(header, c.name)
+	for _, c := range doraCells(figures, dora.Totals{}, b) {
+		header = append(header, c.column)
 	}
 	records := [][]string{header}
 	for _, g := range groups {
-		pieces := g.Series
-		if q.Interval == db.NoInterval {
-			pieces = []db.DoraInterval{{From: q.From, To: q.To, Dora: g.Dora}}
+		buckets := g.Series
+		if q.Interval == dora.NoInterval {
+			buckets = []dora.Bucket{{From: q.From, To: q.To, Totals: g.Totals}}
 		}
-		for _, piece := range pieces {
-			f := showFigures(piece.Dora, b)
+		for _, bucket := range buckets {
 			record := []string{
 				csvCell(g.Project), csvCell(g.Team), csvCell(g.Environment),
-				*showDate(piece.From, q.Location), *showDate(piece.To, q.Location),
+				*showDate(bucket.From, q.Location), *showDate(bucket.To, q.Location),
 			}
-			for _, c := range columns {
-				record = append(record, c.value(f))
+			for _, c := range doraCells(figures, bucket.Totals, b) {
+				record = append(record, c.text)
 			}
 			records = append(records, record)
 		}
 	}
 	return writeCSV(w, "dora.csv", records)
 }
+
+func csvInt(n int64) string { return strconv.FormatInt(n, 10) }
+
+func csvFloat(n float64, defined bool) string { return csvNumber(showNumber(n, defined)) }

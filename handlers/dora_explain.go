@@ -2,19 +2,18 @@ package handlers
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/julienschmidt/httprouter"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
-// explainAnswer is the answer of GET /dora/explain: a figure, and a page of
-// the deployments and incidents that went into it.
+// explainAnswer is the answer of GET /dora/explain.
 type explainAnswer struct {
-	Metric   db.Metric  `json:"metric"`
+	Metric   dora.Name  `json:"metric"`
 	From     *string    `json:"from"`
 	To       *string    `json:"to"`
 	Figure   any        `json:"figure"`
@@ -43,44 +42,28 @@ func showEvidence(e db.Evidence) evidence {
 	return shown
 }
 
-func (q *query) metric() db.Metric {
-	m := db.Metric(q.text("metric"))
-	if !slices.Contains(db.Metrics(), m) {
-		q.add("metric", "must be one of %s", metricNames())
+func (q *query) figure() dora.Figure {
+	f, ok := dora.Find(dora.Name(q.text("metric")))
+	if !ok {
+		q.add("metric", "must be one of %s", figureNames())
 	}
-	return m
+	return f
 }
 
-func metricNames() string {
+func figureNames() string {
 	var names []string
-	for _, m := range db.Metrics() {
-		names = append(names, string(m))
+	for _, f := range dora.Figures() {
+		names = append(names, string(f.Name))
 	}
 	return strings.Join(names, ", ")
 }
 
-// of picks the figure of a metric.
-func (f figures) of(m db.Metric) any {
-	return map[db.Metric]any{
-		db.DeploymentFrequency:          f.DeploymentFrequency,
-		db.ChangeLeadTime:               f.ChangeLeadTime,
-		db.ChangeFailureRate:            f.ChangeFailureRate,
-		db.FailedDeploymentRecoveryTime: f.FailedDeploymentRecovery,
-		db.DeploymentReworkRate:         f.DeploymentReworkRate,
-		db.DeploymentDuration:           f.DeploymentDuration,
-		db.UnfinishedDeployments:        f.UnfinishedDeployments,
-		db.TimeToRestore:                f.TimeToRestore,
-		db.TimeToDetect:                 f.TimeToDetect,
-		db.Incidents:                    f.Incidents,
-		db.OpenIncidents:                f.OpenIncidents,
-	}[m]
-}
-
-// explain answers with what went into a figure, so that anyone can check it.
-// It is a list in pages: the Link header leads to the next, of the same window.
+// explain serves GET /dora/explain: 200 with a figure of a window and a page of
+// the deployments or incidents that it is computed from, as JSON or CSV, 400 for
+// bad parameters. The Link header leads to the next page of the same window.
 func (a *api) explain(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
-	m, dq, b, page, format := q.metric(), a.doraQuery(q), q.bands(), q.page(), q.format(r)
+	figure, dq, b, page, format := q.figure(), a.doraQuery(q), q.bands(), q.page(), q.format(r)
 	if err := q.err(); err != nil {
 		return err
 	}
@@ -88,7 +71,7 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request, _ httprouter.Param
 	if err != nil {
 		return err
 	}
-	found, next, err := a.Store.Explain(r.Context(), m, dq, page)
+	found, next, err := a.Store.Explain(r.Context(), figure.Name, dq, page)
 	if err != nil {
 		return err
 	}
@@ -106,8 +89,8 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request, _ httprouter.Param
 		return writeEvidenceCSV(w, shown)
 	}
 	return writeJSON(w, http.StatusOK, explainAnswer{
-		Metric: m, From: showTime(dq.From), To: showTime(dq.To), Bands: showBands(b),
-		Figure: showFigures(groups[0].Dora, b).of(m), Evidence: shown,
+		Metric: figure.Name, From: showTime(dq.From), To: showTime(dq.To), Bands: showBands(b),
+		Figure: showFigure(figure, groups[0].Totals, b), Evidence: shown,
 	})
 }
 

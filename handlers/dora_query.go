@@ -9,6 +9,7 @@ import (
 	_ "time/tzdata" // the image has no time zones of its own
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 const (
@@ -16,13 +17,13 @@ const (
 	defaultBands  = 2023
 )
 
-// doraQuery reads the parameters that choose what figures are computed of.
-func (a *api) doraQuery(q *query) db.DoraQuery {
+// doraQuery reads the window, the time zone and the filter.
+func (a *api) doraQuery(q *query) dora.Query {
 	location := q.location()
 	from, to := a.window(q, location)
-	return db.DoraQuery{
+	return dora.Query{
 		From: from, To: to, Location: location,
-		DoraFilter: db.DoraFilter{
+		Filter: dora.Filter{
 			Project: q.text("project_id"), Team: q.text("team_id"), Environment: q.text("environment"),
 		},
 	}
@@ -35,18 +36,18 @@ func (q *query) location() *time.Location {
 	}
 	location, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
-		q.add("tz", "is %.60q: send the name of a time zone, such as Europe/Berlin or UTC", name)
+		q.add("tz", "is %s: send the name of a time zone, such as Europe/Berlin or UTC", db.Quote(name))
 		return time.UTC
 	}
 	return location
 }
 
-// window reads from and to, or a window that ends at to or now.
+// window reads from and to, or the length of a window that ends at to or now.
 func (a *api) window(q *query, location *time.Location) (from, to time.Time) {
 	length := defaultWindow
 	if value := q.text("window"); value != "" {
 		var err error
-		if length, err = db.ParseWindow(value); err != nil {
+		if length, err = dora.ParseWindow(value); err != nil {
 			q.add("window", "%v", err)
 		}
 		if q.values.Has("from") {
@@ -64,12 +65,12 @@ func (a *api) window(q *query, location *time.Location) (from, to time.Time) {
 		q.add("from", "is %s, which is not before to, %s: send an earlier date", *showTime(from), *showTime(to))
 	}
 	if from.Before(time.Unix(0, 0)) {
-		from = time.Unix(0, 0).UTC() // there is nothing before
+		from = time.Unix(0, 0).UTC() // nothing is stored before
 	}
 	return from, to
 }
 
-// date reads a date. A date alone is its midnight in the time zone asked for.
+// date reads a date. Without a time it is midnight in the location.
 func (q *query) date(name string, location *time.Location) time.Time {
 	value := q.text(name)
 	if value == "" {
@@ -79,32 +80,32 @@ func (q *query) date(name string, location *time.Location) time.Time {
 	if err != nil {
 		t, err = parseTime(value)
 	}
-	if err != nil { // a plus sign that nobody escaped has become a space
+	if err != nil { // an unescaped plus sign is decoded as a space
 		t, err = parseTime(strings.ReplaceAll(value, " ", "+"))
 	}
 	switch {
 	case err != nil:
-		q.add(name, "is %.60q: send a date such as 2026-01-31, or one with its time such as 2026-01-31T12:00:00Z", value)
+		q.add(name, "is %s: send a date such as 2026-01-31, or one with its time such as 2026-01-31T12:00:00Z", db.Quote(value))
 	case t.Before(time.Unix(0, 0)):
-		q.add(name, "is %.60q: a date before 1970 cannot be right", value)
+		q.add(name, "is %s: a date before 1970 cannot be right", db.Quote(value))
 	}
 	return t.UTC()
 }
 
-// choice reads a parameter that is one of a few words.
+// choice reads a parameter whose value is one of the words.
 func (q *query) choice(name, absent string, words ...string) string {
 	value := q.text(name)
 	if value == "" {
 		return absent
 	}
 	if !slices.Contains(words, value) {
-		q.add(name, "is %.40q: send one of %s", value, strings.Join(words, ", "))
+		q.add(name, "is %s: send one of %s", db.Quote(value), strings.Join(words, ", "))
 		return absent
 	}
 	return value
 }
 
-func (q *query) groupBy() (by db.GroupBy) {
+func (q *query) groupBy() (by dora.GroupBy) {
 	value := q.text("group_by")
 	if value == "" {
 		return by
@@ -118,35 +119,35 @@ func (q *query) groupBy() (by db.GroupBy) {
 		case "environment":
 			by.Environment = true
 		default:
-			q.add("group_by", "has %.40q: send any of project, team and environment, with commas between", word)
+			q.add("group_by", "has %s: send any of project, team and environment, with commas between", db.Quote(word))
 		}
 	}
 	return by
 }
 
-func (q *query) interval() db.Interval {
+func (q *query) interval() dora.Interval {
 	switch q.choice("interval", "", "day", "week", "month") {
 	case "day":
-		return db.Daily
+		return dora.Daily
 	case "week":
-		return db.Weekly
+		return dora.Weekly
 	case "month":
-		return db.Monthly
+		return dora.Monthly
 	}
-	return db.NoInterval
+	return dora.NoInterval
 }
 
-func (q *query) bands() db.Bands {
+func (q *query) bands() dora.Bands {
 	year, err := strconv.Atoi(q.choice("bands", strconv.Itoa(defaultBands), "2021", "2023"))
 	if err != nil {
 		year = defaultBands
 	}
-	bands, _ := db.BandsOf(year)
+	bands, _ := dora.BandsOf(year)
 	return bands
 }
 
-// format chooses between JSON and CSV, by the parameter or by what the client
-// accepts first.
+// format returns "json" or "csv", by the parameter or else by the first media
+// type that the client accepts.
 func (q *query) format(r *http.Request) string {
 	if format := q.choice("format", "", "json", "csv"); format != "" {
 		return format

@@ -65,6 +65,7 @@ func (a *api) instrument(pattern string, next handler) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		setDefaultHeaders(rec.Header())
 		defer func() {
 			if cause := recover(); cause != nil {
 				a.answerPanic(rec, r, cause)
@@ -78,6 +79,14 @@ func (a *api) instrument(pattern string, next handler) httprouter.Handle {
 			a.fail(rec, r, err)
 		}
 	}
+}
+
+// setDefaultHeaders sets the headers of every response, unless its handler replaces
+// them: nothing is stored by browsers and proxies, because all of it changes and most
+// of it requires a credential, and no browser guesses another type of content.
+func setDefaultHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
 }
 
 // answerPanic responds to a request whose handler panicked. A response that has
@@ -94,6 +103,7 @@ func (a *api) answerPanic(rec *recorder, r *http.Request, cause any) {
 		return
 	}
 	clear(rec.Header()) // it belongs to another response
+	setDefaultHeaders(rec.Header())
 	a.fail(rec, r, fmt.Errorf("panic: %v", cause))
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/julienschmidt/httprouter"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/handlers/page"
 )
 
@@ -47,18 +48,18 @@ func (a *api) home(w http.ResponseWriter, r *http.Request, _ httprouter.Params) 
 func (a *api) badge(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
 	file, err := url.PathUnescape(p.ByName("file"))
 	name, ok := strings.CutSuffix(file, ".svg")
-	metric := db.Metric(name)
-	if err != nil || !ok || !slices.Contains(db.Metrics(), metric) {
-		return notFound(fmt.Sprintf("%s does not exist; badges are named <metric>.svg, with one of %s", r.URL.Path, metricNames()))
+	figure, known := dora.Find(dora.Name(name))
+	if err != nil || !ok || !known {
+		return notFound(fmt.Sprintf("%s does not exist; badges are named <metric>.svg, with one of %s", db.Excerpt(r.URL.Path), figureNames()))
 	}
 	q := parseQuery(r)
 	shown := a.pageQuery(q)
 	if err := q.err(); err != nil {
 		return err
 	}
-	return a.pages.Badge(w, r, metric, shown)
+	return a.pages.Badge(w, r, figure, shown)
 }
 
 func (a *api) pageQuery(q *query) page.Query {
-	return page.Query{DoraQuery: a.doraQuery(q), Bands: q.bands()}
+	return page.Query{Query: a.doraQuery(q), Bands: q.bands()}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/client"
-	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/exporter"
 	"github.com/em-metrics/em-metrics/handlers"
 )
@@ -70,7 +70,7 @@ func (w *windows) UnmarshalText(text []byte) error {
 		if part = strings.TrimSpace(part); part == "" {
 			continue
 		}
-		length, err := db.ParseWindow(part)
+		length, err := dora.ParseWindow(part)
 		if err != nil {
 			return err
 		}

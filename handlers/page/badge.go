@@ -6,8 +6,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
-	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // badge is a small image for a README: a name, a value and the color of the level.
@@ -46,29 +47,41 @@ func (b badge) LabelText() int { return b.LabelWidth - 2*badgePadding }
 // ValueText is the width of the right text.
 func (b badge) ValueText() int { return b.ValueWidth() - 2*badgePadding }
 
-func newBadge(m db.Metric, f figure, q Query) badge {
-	b := badge{Label: strings.ToLower(title(m)), Value: f.Value, Fill: fill(f.Level)}
-	b.Title = fmt.Sprintf("%s for %s, %s to %s: %s", title(m), q.scope(),
+func newBadge(title string, f figure, q Query) badge {
+	b := badge{Label: strings.ToLower(title), Value: f.Value, Fill: fill(f.Level)}
+	b.Title = fmt.Sprintf("%s for %s, %s to %s: %s", title, q.scope(),
 		q.From.In(q.Location).Format(time.DateOnly), q.To.In(q.Location).Format(time.DateOnly), f.Value)
 	if f.Level != "" {
 		b.Title += fmt.Sprintf(" (%s by the bands of %s)", f.Level, q.Bands.Report)
 	}
+	b.Title = xmlText(b.Title)
 	b.LabelWidth = textWidth(b.Label) + 2*badgePadding
 	b.Width = b.LabelWidth + textWidth(b.Value) + 2*badgePadding
 	return b
 }
 
+// xmlText replaces what an XML document must not contain by U+FFFD: most control
+// characters, U+FFFE, U+FFFF and invalid UTF-8 (https://www.w3.org/TR/xml/#charsets).
+func xmlText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\ufffe' || r == '\uffff' {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+}
+
 // fill returns the color of a level. White text on it has a contrast of at least
 // 4.5.
-func fill(level db.Level) string {
+func fill(level dora.Level) string {
 	switch level {
-	case db.Elite:
+	case dora.Elite:
 		return "#1a7f5a"
-	case db.High:
+	case dora.High:
 		return "#2f6fb5"
-	case db.Medium:
+	case dora.Medium:
 		return "#8f6400"
-	case db.Low:
+	case dora.Low:
 		return "#b3403c"
 	}
 	return "#5f6b7a"
@@ -90,16 +103,16 @@ func textWidth(text string) int {
 	return int(width + 0.5)
 }
 
-// Badge writes the badge of a metric. If it returns an error, nothing has been
+// Badge writes the badge of a figure. If it returns an error, nothing has been
 // written.
-func (p *Renderer) Badge(w http.ResponseWriter, r *http.Request, m db.Metric, q Query) error {
-	groups, err := p.Store.Dora(r.Context(), q.DoraQuery)
+func (p *Renderer) Badge(w http.ResponseWriter, r *http.Request, f dora.Figure, q Query) error {
+	groups, err := p.Store.Dora(r.Context(), q.Query)
 	if err != nil {
 		return err
 	}
-	f := newFigure(groups[0].Dora, m, q.Bands, q.length())
+	shown := newFigure(f, groups[0].Totals, q.Bands)
 	var svg bytes.Buffer
-	if err := p.badge.Execute(&svg, newBadge(m, f, q)); err != nil {
+	if err := p.badge.Execute(&svg, newBadge(f.Title, shown, q)); err != nil {
 		return fmt.Errorf("render a badge: %w", err)
 	}
 	w.Header().Set("Content-Type", "image/svg+xml; charset=utf-8")

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // chart is a small chart of a series: bars for counts and ratios, a line for
@@ -21,12 +21,12 @@ type bar struct{ X, Y, Width, Height string }
 
 const chartWidth, chartHeight = 300.0, 56.0
 
-// newChart plots the series of a metric. Total is its value over the whole window.
-func newChart(series []db.DoraInterval, m db.Metric, total string, b db.Bands) chart {
-	c := chart{Label: fmt.Sprintf("Trend of %s over %d intervals; whole window: %s", strings.ToLower(title(m)), len(series), total)}
+// newChart plots the series of a figure. Total is its value over the whole window.
+func newChart(series []dora.Bucket, f dora.Figure, total string, b dora.Bands) chart {
+	c := chart{Label: fmt.Sprintf("Trend of %s over %d intervals; whole window: %s", strings.ToLower(f.Title), len(series), total)}
 	values, maximum := make([]*float64, len(series)), 0.0
-	for i, piece := range series {
-		if values[i] = newFigure(piece.Dora, m, b, piece.To.Sub(piece.From)).Number; values[i] != nil {
+	for i, bucket := range series {
+		if values[i] = newFigure(f, bucket.Totals, b).Number; values[i] != nil {
 			maximum = math.Max(maximum, *values[i])
 		}
 	}
@@ -41,7 +41,7 @@ func newChart(series []db.DoraInterval, m db.Metric, total string, b db.Bands) c
 		}
 		height := *v / maximum * (chartHeight - 4)
 		x, y := float64(i)*step, chartHeight-1-height
-		if isDuration(m) {
+		if f.Kind == dora.Duration {
 			points = append(points, coordinate(x+step/2)+","+coordinate(y))
 			continue
 		}
@@ -55,10 +55,6 @@ func newChart(series []db.DoraInterval, m db.Metric, total string, b db.Bands) c
 		c.Lines = []string{strings.Join(points, " ")}
 	}
 	return c
-}
-
-func isDuration(m db.Metric) bool {
-	return m == db.ChangeLeadTime || m == db.FailedDeploymentRecoveryTime || m == db.TimeToRestore
 }
 
 func coordinate(n float64) string { return strconv.FormatFloat(n, 'f', 1, 64) }

@@ -6,14 +6,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
-// figure is one metric of a window, ready to be shown.
+// figure is a figure of a window, ready to be shown.
 type figure struct {
-	Value  string   // with its unit, such as "3 a day"
-	Level  db.Level // empty if there is none
-	Detail string   // the counts behind the value
+	Value  string     // with its unit, such as "3 a day"
+	Level  dora.Level // empty if there is none
+	Detail string     // the counts behind the value
 	// Number is the value to plot and to compare. It is nil if it is undefined.
 	Number *float64
 }
@@ -21,88 +21,47 @@ type figure struct {
 // noData is shown for an undefined value.
 const noData = "no data"
 
-// newFigure returns the figure of a metric, given all figures of a window.
-func newFigure(d db.Dora, m db.Metric, b db.Bands, window time.Duration) figure {
-	levels := b.Levels(d)
-	switch m {
-	case db.DeploymentFrequency:
-		return frequency(d, levels.DeploymentFrequency, window)
-	case db.ChangeLeadTime:
-		return duration(d.LeadTime, levels.LeadTime, "deployment")
-	case db.ChangeFailureRate:
-		f := ratio(d.ChangeFailureRatio.V, d.ChangeFailureRatio.Valid, levels.ChangeFailureRatio)
-		f.Detail = fmt.Sprintf("%d of %s", d.FailedDeployments, plural(d.Deployments, "deployment"))
-		return f
-	case db.FailedDeploymentRecoveryTime:
-		return duration(d.FailedDeploymentRecovery, levels.FailedDeploymentRecovery, "incident")
-	case db.DeploymentReworkRate:
-		f := ratio(d.ReworkRatio.V, d.ReworkRatio.Valid, "")
-		f.Detail = fmt.Sprintf("%d of %s; DORA publishes no bands", d.ReworkDeployments, plural(d.Deployments, "deployment"))
-		return f
-	case db.DeploymentDuration:
-		return duration(d.DeploymentDuration, "", "deployment")
-	case db.TimeToRestore:
-		return duration(d.TimeToRestore, levels.TimeToRestore, "incident")
-	case db.TimeToDetect:
-		return duration(d.TimeToDetect, "", "incident")
-	case db.UnfinishedDeployments:
-		return count(d.Unfinished)
-	case db.Incidents:
-		return count(d.Incidents)
-	case db.OpenIncidents:
-		return count(d.OpenIncidents)
+// newFigure returns a figure of the totals of a window.
+func newFigure(f dora.Figure, t dora.Totals, b dora.Bands) figure {
+	v := f.Value(t)
+	shown := figure{Value: noData, Level: b.Level(f.Name, v), Detail: formatDetail(f, v)}
+	if n, ok := f.Number(v); ok {
+		shown.Value, shown.Number = formatValue(f, v), &n
 	}
-	return figure{Value: noData}
+	return shown
 }
 
-func frequency(d db.Dora, level db.Level, window time.Duration) figure {
-	f := count(d.Deployments)
-	f.Value, f.Level = formatRate(d.Deployments, window), level
-	f.Detail = fmt.Sprintf("%s on %s", plural(d.Deployments, "deployment"), plural(d.DeploymentDays, "day"))
-	return f
-}
-
-// duration returns the figure of a metric that is the duration of things, such as
-// "incident".
-func duration(d db.Distribution, level db.Level, thing string) figure {
-	f := figure{Value: formatDuration(d.P50), Level: level, Detail: plural(d.Samples, thing)}
-	if d.P50.Valid {
-		seconds := d.P50.V.Seconds()
-		f.Number = &seconds
+func formatValue(f dora.Figure, v dora.Value) string {
+	switch f.Kind {
+	case dora.Frequency:
+		return formatRate(v.Count, v.Length)
+	case dora.Ratio:
+		r, _ := v.Ratio()
+		return strconv.FormatFloat(r*100, 'f', 1, 64) + "%"
+	case dora.Duration:
+		return formatDuration(v.P50)
 	}
-	if d.Samples > 0 {
-		f.Detail = fmt.Sprintf("median of %s; 90%% within %s", f.Detail, formatDuration(d.P90))
+	return strconv.FormatInt(v.Count, 10)
+}
+
+func formatDetail(f dora.Figure, v dora.Value) string {
+	switch f.Kind {
+	case dora.Frequency:
+		return fmt.Sprintf("%s on %s", plural(v.Count, f.Source.Subject()), plural(v.Days, "day"))
+	case dora.Ratio:
+		detail := fmt.Sprintf("%d of %s", v.Count, plural(v.Whole, f.Source.Subject()))
+		if !f.HasBands {
+			detail += "; DORA publishes no bands"
+		}
+		return detail
+	case dora.Duration:
+		detail := plural(v.Samples, f.Source.Subject())
+		if v.Samples > 0 {
+			detail = fmt.Sprintf("median of %s; 90%% within %s", detail, formatDuration(v.P90))
+		}
+		return detail
 	}
-	return f
-}
-
-func ratio(n float64, valid bool, level db.Level) figure {
-	if !valid {
-		return figure{Value: noData}
-	}
-	return figure{Value: strconv.FormatFloat(n*100, 'f', 1, 64) + "%", Level: level, Number: &n}
-}
-
-func count(n int64) figure {
-	number := float64(n)
-	return figure{Value: strconv.FormatInt(n, 10), Number: &number}
-}
-
-// title returns the display name of a metric.
-func title(m db.Metric) string {
-	return map[db.Metric]string{
-		db.DeploymentFrequency:          "Deployment frequency",
-		db.ChangeLeadTime:               "Change lead time",
-		db.ChangeFailureRate:            "Change failure rate",
-		db.FailedDeploymentRecoveryTime: "Failed deployment recovery time",
-		db.DeploymentReworkRate:         "Deployment rework rate",
-		db.DeploymentDuration:           "Deployment duration",
-		db.UnfinishedDeployments:        "Unfinished deployments",
-		db.TimeToRestore:                "Time to restore",
-		db.TimeToDetect:                 "Time to detect",
-		db.Incidents:                    "Incidents",
-		db.OpenIncidents:                "Open incidents",
-	}[m]
+	return ""
 }
 
 // formatRate writes a rate per day or per the shortest longer period in which it
@@ -123,12 +82,9 @@ func formatRate(count int64, window time.Duration) string {
 }
 
 // formatDuration writes a duration in seconds, minutes, hours or days.
-func formatDuration(d db.NullDuration) string {
-	if !d.Valid {
-		return noData
-	}
+func formatDuration(d time.Duration) string {
 	const minute, hour, day = 60, 3600, 86400
-	switch s := d.V.Seconds(); {
+	switch s := d.Seconds(); {
 	case s < minute:
 		return formatNumber(s) + " s"
 	case s < hour:

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // filterView is the form above the figures.
@@ -27,7 +28,7 @@ func newFilterView(names db.Names, q Query) filterView {
 		Projects:     options("All projects", names.Projects, q.Project),
 		Teams:        options("All teams", names.Teams, q.Team),
 		Environments: options("All environments", names.Environments, q.Environment),
-		Windows:      windowOptions(q.length()),
+		Windows:      windowOptions(q.Length()),
 		Bands:        []option{{"2023", "DORA 2023", q.Bands.Year == 2023}, {"2021", "DORA 2021", q.Bands.Year == 2021}},
 	}
 }
@@ -63,12 +64,9 @@ func windowOptions(selected time.Duration) []option {
 	if selected%day == 0 {
 		unit = " days"
 	}
-	value := db.FormatWindow(selected)
+	value := dora.FormatWindow(selected)
 	return append(list, option{value, strings.Trim(value, "dh") + unit, true})
 }
-
-// length is the length of the window.
-func (q Query) length() time.Duration { return q.To.Sub(q.From) }
 
 // parameters returns the parameters of GET /dora for the same figures.
 func (q Query) parameters() url.Values {
@@ -99,15 +97,36 @@ func (q Query) filter() url.Values {
 func (q Query) scope() string {
 	words := "all projects"
 	if q.Project != "" {
-		words = q.Project
+		words = isolate(q.Project)
 	}
 	if q.Team != "" {
-		words += ", team " + q.Team
+		words += ", team " + isolate(q.Team)
 	}
 	if q.Environment != "" {
-		words += ", " + q.Environment
+		words += ", " + isolate(q.Environment)
 	}
 	return words
+}
+
+// isolate keeps a name that is written from right to left, or that contains
+// characters such as U+202E, from reordering the text around it, where there is no
+// markup to do so.
+func isolate(name string) string {
+	const (
+		firstStrong, end = "\u2068", "\u2069"
+		firstRightToLeft = '\u0590'
+	)
+	if !strings.ContainsFunc(name, func(r rune) bool { return r >= firstRightToLeft }) {
+		return name
+	}
+	// The end of an isolate in the name would end this one.
+	name = strings.Map(func(r rune) rune {
+		if r >= '\u2066' && r <= '\u2069' {
+			return -1
+		}
+		return r
+	}, name)
+	return firstStrong + name + end
 }
 
 // encode encodes parameters for a URL and marks them as safe, because the template

@@ -11,6 +11,7 @@ import (
 	"net/http"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 //go:embed page.html
@@ -31,9 +32,9 @@ type Options struct {
 
 // Query selects the figures to show.
 type Query struct {
-	db.DoraQuery
+	dora.Query
 	// Bands determines the levels.
-	Bands db.Bands
+	Bands dora.Bands
 }
 
 // Renderer renders the page and the badges. It is safe for concurrent use.

@@ -2,53 +2,45 @@ package page
 
 import (
 	"html/template"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // keyView is the card of one of the four keys, or of rework.
 type keyView struct {
 	Title, Value, Detail, Trend string
-	Level                       db.Level
+	Level                       dora.Level
 	Explain                     template.URL
 	Chart                       chart
 }
 
-// keys returns the four keys of the report behind the bands, and rework.
-func keys(b db.Bands) []db.Metric {
-	keys := slices.Clone(db.Metrics()[:5])
-	if b.Year == 2021 { // its fourth key was the recovery from any incident
-		keys[slices.Index(keys, db.FailedDeploymentRecoveryTime)] = db.TimeToRestore
-	}
-	return keys
-}
-
-func newKeyViews(now db.DoraGroup, before db.Dora, q Query) []keyView {
+func newKeyViews(now dora.Group, before dora.Totals, q Query) []keyView {
 	var views []keyView
-	for _, m := range keys(q.Bands) {
-		current, earlier := newFigure(now.Dora, m, q.Bands, q.length()), newFigure(before, m, q.Bands, q.length())
+	for _, f := range q.Bands.Keys() {
+		current, earlier := newFigure(f, now.Totals, q.Bands), newFigure(f, before, q.Bands)
 		explain := q.parameters()
-		explain.Set("metric", string(m))
+		explain.Set("metric", string(f.Name))
 		views = append(views, keyView{
-			Title: title(m), Value: current.Value, Level: current.Level, Detail: current.Detail,
-			Trend: compare(current, earlier, m), Explain: encode(explain),
-			Chart: newChart(now.Series, m, current.Value, q.Bands),
+			Title: f.Title, Value: current.Value, Level: current.Level, Detail: current.Detail,
+			Trend: compare(current, earlier, f.HigherIsBetter), Explain: encode(explain),
+			Chart: newChart(now.Series, f, current.Value, q.Bands),
 		})
 	}
 	return views
 }
 
 // compare describes how a key changed since the previous window.
-func compare(now, before figure, m db.Metric) string {
+func compare(now, before figure, higherIsBetter bool) string {
 	switch {
 	case before.Number == nil || now.Number == nil:
 		return "Previously: " + before.Value
 	case *now.Number == *before.Number:
 		return "Unchanged"
-	case (*now.Number > *before.Number) == (m == db.DeploymentFrequency):
+	case (*now.Number > *before.Number) == higherIsBetter:
 		return "Better: was " + before.Value
 	}
 	return "Worse: was " + before.Value
@@ -60,14 +52,14 @@ type trendRow struct {
 	Values []string
 }
 
-func newTrendRows(series []db.DoraInterval, q Query) []trendRow {
+func newTrendRows(series []dora.Bucket, q Query) []trendRow {
 	var rows []trendRow
-	for _, piece := range series {
-		row := trendRow{From: piece.From.In(q.Location).Format("2 Jan 2006")}
-		for _, m := range keys(q.Bands) {
-			value := newFigure(piece.Dora, m, q.Bands, piece.To.Sub(piece.From)).Value
-			if m == db.DeploymentFrequency {
-				value = count(piece.Deployments).Value
+	for _, bucket := range series {
+		row := trendRow{From: bucket.From.In(q.Location).Format("2 Jan 2006")}
+		for _, f := range q.Bands.Keys() {
+			value := newFigure(f, bucket.Totals, q.Bands).Value
+			if f.Kind == dora.Frequency {
+				value = strconv.FormatInt(f.Value(bucket.Totals).Count, 10)
 			}
 			row.Values = append(row.Values, value)
 		}
@@ -84,17 +76,17 @@ type projectRow struct {
 	Figures           []figure
 }
 
-func newProjectRow(g db.DoraGroup, q Query) projectRow {
+func newProjectRow(g dora.Group, q Query) projectRow {
 	query := q.filter()
 	query.Set("project_id", g.Project)
-	query.Set("window", db.FormatWindow(q.length()))
+	query.Set("window", dora.FormatWindow(q.Length()))
 	row := projectRow{Name: g.Project, Query: encode(query), Deployments: g.Deployments, Open: g.OpenIncidents}
-	for _, m := range keys(q.Bands) {
-		f := newFigure(g.Dora, m, q.Bands, q.length())
-		if f.Value == noData {
-			f.Value = "–"
+	for _, f := range q.Bands.Keys() {
+		shown := newFigure(f, g.Totals, q.Bands)
+		if shown.Value == noData {
+			shown.Value = "–"
 		}
-		row.Figures = append(row.Figures, f)
+		row.Figures = append(row.Figures, shown)
 	}
 	return row
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 const docs = "https://github.com/em-metrics/em-metrics#readme"
@@ -66,47 +67,47 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 
 // addKeys adds the filter and the keys with their trends.
 func (p *Renderer) addKeys(ctx context.Context, v *view, q Query) error {
-	length := q.length()
+	length := q.Length()
 	names, err := p.Store.Names(ctx, q.From.Add(-length), q.To)
 	if err != nil {
 		return err
 	}
-	trend := q.DoraQuery
+	trend := q.Query
 	trend.Interval = trendInterval(length)
 	now, err := p.Store.Dora(ctx, trend)
 	if err != nil {
 		return err
 	}
-	before := q.DoraQuery
+	before := q.Query
 	before.From, before.To = q.From.Add(-length), q.From
 	earlier, err := p.Store.Dora(ctx, before)
 	if err != nil {
 		return err
 	}
 	v.Filter = newFilterView(names, q)
-	v.Keys = newKeyViews(now[0], earlier[0].Dora, q)
+	v.Keys = newKeyViews(now[0], earlier[0].Totals, q)
 	v.Trend = newTrendRows(now[0].Series, q)
 	return nil
 }
 
-func trendInterval(length time.Duration) db.Interval {
+func trendInterval(length time.Duration) dora.Interval {
 	switch days := length.Hours() / 24; {
 	case days <= 14:
-		return db.Daily
+		return dora.Daily
 	case days <= 366:
-		return db.Weekly
+		return dora.Weekly
 	}
-	return db.Monthly
+	return dora.Monthly
 }
 
 func (p *Renderer) addProjects(ctx context.Context, v *view, q Query) error {
-	byProject := q.DoraQuery
-	byProject.GroupBy = db.GroupBy{Project: true}
+	byProject := q.Query
+	byProject.GroupBy = dora.GroupBy{Project: true}
 	projects, err := p.Store.Dora(ctx, byProject)
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(projects, func(a, b db.DoraGroup) int { return int(b.Deployments - a.Deployments) })
+	slices.SortStableFunc(projects, func(a, b dora.Group) int { return int(b.Deployments - a.Deployments) })
 	if more := len(projects) - maxProjects; more > 0 {
 		v.MoreProjects = fmt.Sprintf("and %d more with fewer deployments; filter by project or download the CSV", more)
 		projects = projects[:maxProjects]

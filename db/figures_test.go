@@ -13,6 +13,7 @@ import (
 	_ "time/tzdata"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 var doraNow = time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
@@ -234,7 +235,7 @@ func (h history) dates() (dates []time.Time) {
 	return slices.DeleteFunc(dates, time.Time.IsZero)
 }
 
-func randomQuery(r *rand.Rand, h history) db.DoraQuery {
+func randomQuery(r *rand.Rand, h history) dora.Query {
 	zones := []string{"", "UTC", "America/New_York", "Europe/Berlin", "Asia/Kathmandu", "America/Havana"}
 	from, to := randomDate(r), randomDate(r)
 	if dates := h.dates(); len(dates) > 0 {
@@ -246,10 +247,10 @@ func randomQuery(r *rand.Rand, h history) db.DoraQuery {
 	if from.Equal(to) {
 		to = to.Add(grid)
 	}
-	q := db.DoraQuery{
+	q := dora.Query{
 		From: from, To: to,
-		GroupBy:  db.GroupBy{Project: r.IntN(2) == 0, Team: r.IntN(2) == 0, Environment: r.IntN(2) == 0},
-		Interval: pick(r, db.NoInterval, db.Daily, db.Weekly, db.Monthly),
+		GroupBy:  dora.GroupBy{Project: r.IntN(2) == 0, Team: r.IntN(2) == 0, Environment: r.IntN(2) == 0},
+		Interval: pick(r, dora.NoInterval, dora.Daily, dora.Weekly, dora.Monthly),
 	}
 	if zone := pick(r, zones...); zone != "" {
 		location, err := time.LoadLocation(zone)
@@ -288,15 +289,17 @@ func TestDoraSixIncidentsOnFourOfTwentyThreeDeployments(t *testing.T) {
 	}
 	h.store(t, s)
 	from, to := s.Window(30 * 24 * time.Hour)
-	groups, err := s.Dora(context.Background(), db.DoraQuery{From: from, To: to})
+	groups, err := s.Dora(context.Background(), dora.Query{From: from, To: to})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := groups[0]
-	if fmt.Sprintf("%.1f %%", got.ChangeFailureRatio.V*100) != "17.4 %" || got.FailedDeployments != 4 || got.Incidents != 6 {
+	failures, _ := dora.Find(dora.ChangeFailureRate)
+	ratio, _ := failures.Value(got.Totals).Ratio()
+	if fmt.Sprintf("%.1f %%", ratio*100) != "17.4 %" || got.FailedDeployments != 4 || got.Incidents != 6 {
 		t.Errorf("got %+v", got)
 	}
-	if got.FailedDeploymentRecovery.Samples != 6 || got.FailedDeploymentRecovery.P50.V != time.Hour {
+	if got.FailedDeploymentRecovery.Samples != 6 || got.FailedDeploymentRecovery.P50 != time.Hour {
 		t.Errorf("recovery %+v", got.FailedDeploymentRecovery)
 	}
 }
@@ -304,87 +307,16 @@ func TestDoraSixIncidentsOnFourOfTwentyThreeDeployments(t *testing.T) {
 func TestDoraOfNothingIsUndefined(t *testing.T) {
 	s := openAt(t, at(doraNow))
 	from, to := s.Window(24 * time.Hour)
-	got, err := s.Dora(context.Background(), db.DoraQuery{From: from, To: to})
+	got, err := s.Dora(context.Background(), dora.Query{From: from, To: to})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []db.DoraGroup{{}}; !reflect.DeepEqual(got, want) {
+	if want := []dora.Group{{Totals: dora.Totals{Length: 24 * time.Hour}}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want one group of nothing", got)
 	}
-	grouped, err := s.Dora(context.Background(), db.DoraQuery{From: from, To: to, GroupBy: db.GroupBy{Project: true}})
+	grouped, err := s.Dora(context.Background(), dora.Query{From: from, To: to, GroupBy: dora.GroupBy{Project: true}})
 	if err != nil || len(grouped) != 0 {
 		t.Errorf("got %+v, %v, want no groups", grouped, err)
-	}
-}
-
-// TestPercentilesInterpolate has the values that PostgreSQL's percentile_cont
-// gives.
-func TestPercentilesInterpolate(t *testing.T) {
-	for _, test := range []struct {
-		hours    []int
-		p50, p90 time.Duration
-	}{
-		{[]int{5}, 5 * time.Hour, 5 * time.Hour},
-		{[]int{1, 2}, 90 * time.Minute, 114 * time.Minute},
-		{[]int{4, 1, 3, 2}, 150 * time.Minute, 222 * time.Minute},
-		{[]int{10, 20, 30, 40, 50}, 30 * time.Hour, 46 * time.Hour},
-	} {
-		s := openAt(t, at(doraNow))
-		var h history
-		for i, hours := range test.hours {
-			h.deployments = append(h.deployments, pastDeployment{
-				project: "p", environment: "e", id: fmt.Sprint(i), commit: doraNow.Add(-time.Duration(hours) * time.Hour),
-				start: doraNow, deployed: doraNow,
-			})
-		}
-		h.store(t, s)
-		from, to := s.Window(time.Hour)
-		got, err := s.Dora(context.Background(), db.DoraQuery{From: from, To: to})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if lead := got[0].LeadTime; lead.P50.V != test.p50 || lead.P90.V != test.p90 {
-			t.Errorf("%v hours: p50 %s, p90 %s, want %s, %s", test.hours, lead.P50.V, lead.P90.V, test.p50, test.p90)
-		}
-	}
-}
-
-// TestDaysBeginWhereTheyBegin cuts a year into days, weeks and months in places
-// whose clocks are changed at midnight: every piece begins a new date.
-func TestDaysBeginWhereTheyBegin(t *testing.T) {
-	s := openAt(t, at(doraNow))
-	for _, name := range []string{"UTC", "America/Havana", "Asia/Beirut", "America/Sao_Paulo", "Europe/London", "Asia/Tehran"} {
-		location, err := time.LoadLocation(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		from := time.Date(2017, 1, 1, 0, 0, 0, 0, location)
-		for interval, pieces := range map[db.Interval]int{db.Daily: 730, db.Weekly: 106, db.Monthly: 24} {
-			groups, err := s.Dora(context.Background(), db.DoraQuery{
-				From: from, To: from.AddDate(2, 0, 0), Interval: interval, Location: location,
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			series := groups[0].Series
-			if interval != db.Weekly && len(series) != pieces || interval == db.Weekly && len(series) < pieces-1 {
-				t.Errorf("%s: %d pieces, want %d", name, len(series), pieces)
-			}
-			dates := map[string]bool{}
-			for i, piece := range series {
-				begins := piece.From.In(location)
-				dates[begins.Format(time.DateOnly)] = true
-				if before := begins.Add(-time.Nanosecond); before.Day() == begins.Day() {
-					t.Errorf("%s: a piece begins within a day, at %s", name, begins)
-				}
-				if i > 0 && !piece.From.Equal(series[i-1].To) {
-					t.Errorf("%s: a gap at %s", name, begins)
-				}
-			}
-			if len(dates) != len(series) {
-				t.Errorf("%s: %d dates for %d pieces", name, len(dates), len(series))
-			}
-		}
 	}
 }
 
@@ -398,8 +330,8 @@ func TestDoraRefusesAnAnswerTooLarge(t *testing.T) {
 		})
 	}
 	h.store(t, s)
-	_, err := s.Dora(context.Background(), db.DoraQuery{
-		From: doraNow.AddDate(-1, 0, 0), To: doraNow.Add(time.Second), Interval: db.Daily, GroupBy: db.GroupBy{Project: true},
+	_, err := s.Dora(context.Background(), dora.Query{
+		From: doraNow.AddDate(-1, 0, 0), To: doraNow.Add(time.Second), Interval: dora.Daily, GroupBy: dora.GroupBy{Project: true},
 	})
 	if !db.HasCode(err, db.Invalid) {
 		t.Errorf("got %v, want an Invalid error", err)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // fill stores deployments of a hundred projects in ten teams, evenly over the
@@ -45,18 +45,18 @@ func BenchmarkDora(b *testing.B) {
 	fill(b, s.Path(), 1_000_000, now)
 	for _, query := range []struct {
 		name string
-		db.DoraQuery
+		dora.Query
 	}{
-		{"all", db.DoraQuery{}},
-		{"by-project", db.DoraQuery{GroupBy: db.GroupBy{Project: true}}},
-		{"all-daily", db.DoraQuery{Interval: db.Daily}},
-		{"one-project", db.DoraQuery{DoraFilter: db.DoraFilter{Project: "project-7"}}},
+		{"all", dora.Query{}},
+		{"by-project", dora.Query{GroupBy: dora.GroupBy{Project: true}}},
+		{"all-daily", dora.Query{Interval: dora.Daily}},
+		{"one-project", dora.Query{Filter: dora.Filter{Project: "project-7"}}},
 	} {
 		for _, days := range []int{30, 90} {
 			b.Run(fmt.Sprintf("%s/%dd", query.name, days), func(b *testing.B) {
 				query.From, query.To = s.Window(time.Duration(days) * 24 * time.Hour)
 				for b.Loop() {
-					if _, err := s.Dora(context.Background(), query.DoraQuery); err != nil {
+					if _, err := s.Dora(context.Background(), query.Query); err != nil {
 						b.Fatal(err)
 					}
 				}

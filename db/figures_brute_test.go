@@ -1,7 +1,6 @@
 package db_test
 
 import (
-	"database/sql"
 	"math"
 	"math/big"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // The computation here is as naive as can be, and shares no code with the one
@@ -17,7 +17,7 @@ import (
 
 type bruteKey struct{ project, team, environment string }
 
-func bruteDora(h history, q db.DoraQuery) []db.DoraGroup {
+func bruteDora(h history, q dora.Query) []dora.Group {
 	var keep history
 	fits := func(project, team, environment string) bool {
 		return (q.Project == "" || q.Project == project) && (q.Team == "" || q.Team == team) &&
@@ -37,20 +37,20 @@ func bruteDora(h history, q db.DoraQuery) []db.DoraGroup {
 	if location == nil {
 		location = time.UTC
 	}
-	groups := []db.DoraGroup{}
+	groups := []dora.Group{}
 	for _, key := range bruteKeys(keep, q) {
 		mine := func(project, team, environment string) bool {
 			return bruteKeyOf(q.GroupBy, project, team, environment) == key
 		}
-		group := db.DoraGroup{
-			Project: key.project, Team: key.team, Environment: key.environment,
-			Dora: bruteFigures(h, keep, mine, q.From, q.To, location),
+		group := dora.Group{
+			Labels: dora.Labels{Project: key.project, Team: key.team, Environment: key.environment},
+			Totals: bruteFigures(h, keep, mine, q.From, q.To, location),
 		}
-		if q.Interval != db.NoInterval {
+		if q.Interval != dora.NoInterval {
 			for _, piece := range brutePieces(q, location) {
-				group.Series = append(group.Series, db.DoraInterval{
+				group.Series = append(group.Series, dora.Bucket{
 					From: piece[0].UTC(), To: piece[1].UTC(),
-					Dora: bruteFigures(h, keep, mine, piece[0], piece[1], location),
+					Totals: bruteFigures(h, keep, mine, piece[0], piece[1], location),
 				})
 			}
 		}
@@ -59,7 +59,7 @@ func bruteDora(h history, q db.DoraQuery) []db.DoraGroup {
 	return groups
 }
 
-func bruteKeyOf(by db.GroupBy, project, team, environment string) (key bruteKey) {
+func bruteKeyOf(by dora.GroupBy, project, team, environment string) (key bruteKey) {
 	if by.Project {
 		key.project = project
 	}
@@ -74,8 +74,8 @@ func bruteKeyOf(by db.GroupBy, project, team, environment string) (key bruteKey)
 
 func within(at, from, to time.Time) bool { return !at.IsZero() && !at.Before(from) && at.Before(to) }
 
-func bruteKeys(h history, q db.DoraQuery) (keys []bruteKey) {
-	if q.GroupBy == (db.GroupBy{}) {
+func bruteKeys(h history, q dora.Query) (keys []bruteKey) {
+	if q.GroupBy == (dora.GroupBy{}) {
 		return []bruteKey{{}}
 	}
 	for _, d := range h.deployments {
@@ -97,14 +97,14 @@ func bruteKeys(h history, q db.DoraQuery) (keys []bruteKey) {
 
 // brutePieces walks through the window by quarters of an hour, where days begin
 // all over the world, and cuts where the name of the day, week or month changes.
-func brutePieces(q db.DoraQuery, location *time.Location) (pieces [][2]time.Time) {
+func brutePieces(q dora.Query, location *time.Location) (pieces [][2]time.Time) {
 	name := func(at time.Time) string {
 		at = at.In(location)
 		switch q.Interval {
-		case db.Weekly:
+		case dora.Weekly:
 			year, week := at.ISOWeek()
 			return time.Date(year, 1, week, 0, 0, 0, 0, time.UTC).String()
-		case db.Monthly:
+		case dora.Monthly:
 			return at.Format("2006-01")
 		default:
 			return at.Format(time.DateOnly)
@@ -119,8 +119,8 @@ func brutePieces(q db.DoraQuery, location *time.Location) (pieces [][2]time.Time
 	return append(pieces, [2]time.Time{begin, q.To})
 }
 
-func bruteFigures(all, h history, mine func(project, team, environment string) bool, from, to time.Time, location *time.Location) db.Dora {
-	var f db.Dora
+func bruteFigures(all, h history, mine func(project, team, environment string) bool, from, to time.Time, location *time.Location) dora.Totals {
+	var f dora.Totals
 	days := map[string]bool{}
 	var lead, duration, recovery, restore, detect []time.Duration
 	for _, d := range h.deployments {
@@ -128,7 +128,7 @@ func bruteFigures(all, h history, mine func(project, team, environment string) b
 			continue
 		}
 		if d.deployed.IsZero() && within(d.start, from, to) {
-			f.Unfinished++
+			f.UnfinishedDeployments++
 		}
 		if !within(d.deployed, from, to) {
 			continue
@@ -171,12 +171,8 @@ func bruteFigures(all, h history, mine func(project, team, environment string) b
 			f.OpenIncidents++
 		}
 	}
-	f.PerDay = float64(f.Deployments) / (to.Sub(from).Hours() / 24)
+	f.Length = to.Sub(from)
 	f.DeploymentDays = int64(len(days))
-	if f.Deployments > 0 {
-		f.ChangeFailureRatio = sql.Null[float64]{V: float64(f.FailedDeployments) / float64(f.Deployments), Valid: true}
-		f.ReworkRatio = sql.Null[float64]{V: float64(f.ReworkDeployments) / float64(f.Deployments), Valid: true}
-	}
 	f.LeadTime, f.DeploymentDuration = bruteDistribution(lead), bruteDistribution(duration)
 	f.FailedDeploymentRecovery, f.TimeToRestore = bruteDistribution(recovery), bruteDistribution(restore)
 	f.TimeToDetect = bruteDistribution(detect)
@@ -191,9 +187,9 @@ func between(from, to time.Time) time.Duration {
 }
 
 // bruteDistribution computes with exact fractions.
-func bruteDistribution(values []time.Duration) db.Distribution {
+func bruteDistribution(values []time.Duration) dora.Distribution {
 	if len(values) == 0 {
-		return db.Distribution{}
+		return dora.Distribution{}
 	}
 	values = slices.Clone(values)
 	slices.Sort(values)
@@ -201,7 +197,7 @@ func bruteDistribution(values []time.Duration) db.Distribution {
 	for _, v := range values {
 		sum.Add(sum, new(big.Rat).SetInt64(int64(v)))
 	}
-	nth := func(tenths int) db.NullDuration {
+	nth := func(tenths int) time.Duration {
 		// The rank is tenths/10 · (n − 1), counted from zero.
 		whole, rest := tenths*(len(values)-1)/10, tenths*(len(values)-1)%10
 		value := new(big.Rat).SetInt64(int64(values[whole]))
@@ -211,7 +207,7 @@ func bruteDistribution(values []time.Duration) db.Distribution {
 		}
 		return rounded(value)
 	}
-	return db.Distribution{
+	return dora.Distribution{
 		Samples: int64(len(values)), P50: nth(5), P90: nth(9),
 		Mean: rounded(sum.Quo(sum, new(big.Rat).SetInt64(int64(len(values))))),
 	}
@@ -219,33 +215,33 @@ func bruteDistribution(values []time.Duration) db.Distribution {
 
 // rounded rounds to a microsecond, which is as exact as the figures claim to
 // be: three digits below what is stored.
-func rounded(value *big.Rat) db.NullDuration {
+func rounded(value *big.Rat) time.Duration {
 	f, _ := value.Float64()
-	return db.NullDuration{V: time.Duration(math.Round(f/1000)) * time.Microsecond, Valid: true}
+	return time.Duration(math.Round(f/1000)) * time.Microsecond
 }
 
-func bruteWindows(h history, lengths []time.Duration) (windows []db.DoraWindow) {
+func bruteWindows(h history, lengths []time.Duration) (windows []db.ScopeTotals) {
 	to := doraNow.Add(time.Millisecond)
 	longest := to.Add(-slices.Max(lengths))
 	for _, scope := range []struct {
 		name db.Scope
-		by   db.GroupBy
+		by   dora.GroupBy
 	}{
-		{db.ScopeAll, db.GroupBy{Environment: true}},
-		{db.ScopeTeam, db.GroupBy{Environment: true, Team: true}},
-		{db.ScopeProject, db.GroupBy{Environment: true, Project: true}},
+		{db.ScopeAll, dora.GroupBy{Environment: true}},
+		{db.ScopeTeam, dora.GroupBy{Environment: true, Team: true}},
+		{db.ScopeProject, dora.GroupBy{Environment: true, Project: true}},
 	} {
 		for _, length := range lengths {
-			for _, key := range bruteKeys(h, db.DoraQuery{From: longest, To: to, GroupBy: scope.by}) {
+			for _, key := range bruteKeys(h, dora.Query{From: longest, To: to, GroupBy: scope.by}) {
 				if scope.name == db.ScopeTeam && key.team == "" {
 					continue
 				}
 				mine := func(project, team, environment string) bool {
 					return bruteKeyOf(scope.by, project, team, environment) == key
 				}
-				windows = append(windows, db.DoraWindow{
-					Scope: scope.name, Project: key.project, Team: key.team, Environment: key.environment, Length: length,
-					Dora: bruteFigures(h, h, mine, to.Add(-length), to, time.UTC),
+				windows = append(windows, db.ScopeTotals{
+					Scope: scope.name, Labels: dora.Labels{Project: key.project, Team: key.team, Environment: key.environment},
+					Totals: bruteFigures(h, h, mine, to.Add(-length), to, time.UTC),
 				})
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // TestFiguresOfAnOlderDatabase opens a file of the schema before the figures:
@@ -46,13 +47,13 @@ func TestFiguresOfAnOlderDatabase(t *testing.T) {
 	}
 	defer s.Close()
 	from, to := s.Window(24 * time.Hour)
-	groups, err := s.Dora(context.Background(), db.DoraQuery{From: from, To: to})
+	groups, err := s.Dora(context.Background(), dora.Query{From: from, To: to})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := groups[0]
-	if got.Deployments != 2 || got.FailedDeployments != 1 || got.Unfinished != 1 || got.OpenIncidents != 2 ||
-		got.TimeToDetect.Samples != 1 || got.TimeToDetect.P50.V != 90*time.Second {
+	if got.Deployments != 2 || got.FailedDeployments != 1 || got.UnfinishedDeployments != 1 || got.OpenIncidents != 2 ||
+		got.TimeToDetect.Samples != 1 || got.TimeToDetect.P50 != 90*time.Second {
 		t.Errorf("got %+v", got)
 	}
 }

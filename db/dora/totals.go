@@ -1,0 +1,132 @@
+package dora
+
+import "time"
+
+// Totals are the counts and distributions of one window, from which every
+// figure of the table is read. docs/dora.md defines each of them.
+type Totals struct {
+	// Length of the window.
+	Length time.Duration
+	Counts
+	// LeadTime is the time from the first commit until deployed, of the
+	// deployments deployed in the window.
+	LeadTime Distribution
+	// DeploymentDuration is the time from the start of a deployment until
+	// deployed, of those deployed in the window whose start is known.
+	DeploymentDuration Distribution
+	// FailedDeploymentRecovery is the duration of incidents linked to a
+	// deployment, of those restored in the window.
+	FailedDeploymentRecovery Distribution
+	// TimeToRestore is the duration of incidents, of those restored in the
+	// window.
+	TimeToRestore Distribution
+	// TimeToDetect is the time from a deployment until an incident linked to
+	// it, of the incidents that started in the window. The deployment must
+	// have been deployed.
+	TimeToDetect Distribution
+}
+
+// Counts are the numbers of deployments and incidents of one window.
+type Counts struct {
+	// Deployments deployed in the window.
+	Deployments int64
+	// DeploymentDays is the number of calendar days with a deployment.
+	DeploymentDays int64
+	// FailedDeployments are those of Deployments with an incident linked to
+	// them, whenever it started.
+	FailedDeployments int64
+	// ReworkDeployments are those of Deployments marked as rework.
+	ReworkDeployments int64
+	// UnfinishedDeployments began in the window and are not deployed to this
+	// day.
+	UnfinishedDeployments int64
+	// Incidents started in the window.
+	Incidents int64
+	// OpenIncidents had started and were not restored when the window ended,
+	// whenever they started.
+	OpenIncidents int64
+}
+
+// Unknown is a time that is null in the store.
+const Unknown = -1
+
+// Deployment is a deployment that was deployed, with what its figures are
+// computed from. Times are Unix milliseconds, or Unknown, because a query reads
+// a million rows and more.
+type Deployment struct {
+	FirstCommitAt, DeployStartAt, DeployedAt int64
+	Failed, Rework                           bool
+}
+
+// Incident is an incident with what its figures are computed from. Times are
+// Unix milliseconds, or Unknown.
+type Incident struct {
+	StartedAt, RestoredAt int64
+	// Linked reports whether the incident is linked to a deployment, and
+	// DeploymentDeployedAt is when that was deployed.
+	Linked               bool
+	DeploymentDeployedAt int64
+}
+
+// accumulator collects the totals of one group in one window or bucket.
+type accumulator struct {
+	Counts
+	latestDay                    int64
+	lead, duration               []int64 // milliseconds
+	recovery, restore, detection []int64
+}
+
+func (a *accumulator) addDeployment(d *Deployment, day int64) {
+	a.Deployments++
+	if a.DeploymentDays == 0 || day != a.latestDay { // deployments come in the order of their dates
+		a.DeploymentDays, a.latestDay = a.DeploymentDays+1, day
+	}
+	if d.Failed {
+		a.FailedDeployments++
+	}
+	if d.Rework {
+		a.ReworkDeployments++
+	}
+	a.lead = appendElapsed(a.lead, d.FirstCommitAt, d.DeployedAt)
+	a.duration = appendElapsed(a.duration, d.DeployStartAt, d.DeployedAt)
+}
+
+func (a *accumulator) addStarted(i *Incident) {
+	a.Incidents++
+	a.detection = appendElapsed(a.detection, i.DeploymentDeployedAt, i.StartedAt)
+}
+
+func (a *accumulator) addRestored(i *Incident) {
+	a.restore = appendElapsed(a.restore, i.StartedAt, i.RestoredAt)
+	if i.Linked {
+		a.recovery = appendElapsed(a.recovery, i.StartedAt, i.RestoredAt)
+	}
+}
+
+// addOpen counts the incident if it is open at the end of a bucket.
+func (a *accumulator) addOpen(i *Incident, end int64) {
+	if i.StartedAt < end && (i.RestoredAt == Unknown || i.RestoredAt >= end) {
+		a.OpenIncidents++
+	}
+}
+
+// appendElapsed adds the time between two dates to the samples, if both are
+// known. It is never negative: clocks disagree.
+func appendElapsed(samples []int64, from, to int64) []int64 {
+	if from == Unknown || to == Unknown {
+		return samples
+	}
+	return append(samples, max(0, to-from))
+}
+
+// totals returns the totals of a window or bucket of that length.
+func (a *accumulator) totals(length time.Duration) Totals {
+	return Totals{
+		Length: length, Counts: a.Counts,
+		LeadTime:                 newDistribution(a.lead),
+		DeploymentDuration:       newDistribution(a.duration),
+		FailedDeploymentRecovery: newDistribution(a.recovery),
+		TimeToRestore:            newDistribution(a.restore),
+		TimeToDetect:             newDistribution(a.detection),
+	}
+}

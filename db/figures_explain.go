@@ -1,0 +1,173 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/em-metrics/em-metrics/db/dora"
+	"github.com/em-metrics/em-metrics/db/rules"
+)
+
+// Evidence is a deployment or an incident that a figure is computed from.
+type Evidence struct {
+	Deployment *Deployment // nil if it is an incident
+	Incident   *Incident   // nil if it is a deployment
+	// Counted reports whether it is in the numerator of a ratio. For other
+	// figures it is always true.
+	Counted bool
+	// Value is its sample of a duration.
+	Value NullDuration
+	// Incidents are the ids of the incidents linked to a failed deployment, in
+	// the order in which they started. Only the change failure rate has them.
+	Incidents []string
+
+	row int64
+	at  int64 // the date by which it falls into the window, in Unix milliseconds
+}
+
+// Explain lists the deployments or incidents that a figure of a window is
+// computed from, the newest first. The grouping and the interval of the query
+// are ignored. The cursor is where the next page begins, nil after the last.
+func (s *Store) Explain(ctx context.Context, name dora.Name, q dora.Query, page Page) (evidence []Evidence, next *Cursor, err error) {
+	figure, ok := dora.Find(name)
+	if !ok {
+		return nil, nil, fmt.Errorf("explain: there is no figure %q", name)
+	}
+	err = s.snapshot(ctx, func(tx *sql.Tx) error {
+		if evidence, next, err = findEvidence(ctx, tx, figure, q, page); err != nil {
+			return err
+		}
+		return loadEvidence(ctx, tx, figure, evidence)
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("explain %s: %w", name, storeError(err))
+	}
+	return evidence, next, nil
+}
+
+// findEvidence finds a page of evidence, without its deployments and incidents.
+func findEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, q dora.Query, page Page) ([]Evidence, *Cursor, error) {
+	table, at, where := evidenceOf(f.Source, millis(q.From), millis(q.To))
+	counted, value, linked := "1", "NULL", "''"
+	switch f.Kind {
+	case dora.Ratio:
+		counted = string(f.Part)
+	case dora.Duration:
+		where.add(string(f.From) + " IS NOT NULL")
+		value = "max(0, " + at + " - " + string(f.From) + ")"
+	}
+	if f.Name == dora.ChangeFailureRate {
+		linked = linkedIDs
+	}
+	where.labels(q.Project, q.Team, q.Environment)
+	where.after(at, page.After)
+	columns := strings.Join([]string{"row", at, counted, value, linked}, ", ")
+	query, args := where.list("SELECT "+columns+" FROM "+table, at, page)
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := collect(rows, scanEvidence)
+	if err != nil {
+		return nil, nil, err
+	}
+	evidence, next := trimPage(found, page.Limit, func(e Evidence) Cursor { return Cursor{At: fromMillis(e.at), Row: e.row} })
+	return evidence, next, nil
+}
+
+// evidenceOf returns the table of a source, the column of the date by which a
+// row falls into the window, and the conditions that select the rows.
+func evidenceOf(s dora.Source, from, to int64) (table, at string, where conditions) {
+	switch s {
+	case dora.DeployedDeployments:
+		table, at = "deployments", "deployed_at"
+	case dora.UnfinishedDeployments:
+		table, at = "deployments", "began_at"
+		where.add("deployed_at IS NULL")
+	case dora.StartedIncidents:
+		table, at = "incidents", "started_at"
+	case dora.LinkedRestoredIncidents:
+		where.add("deployment_id IS NOT NULL")
+		fallthrough
+	case dora.RestoredIncidents:
+		table, at = "incidents", "restored_at"
+	case dora.OpenIncidents:
+		where.add("started_at < ? AND (restored_at IS NULL OR restored_at >= ?)", to, to)
+		return "incidents", "started_at", where
+	}
+	where.add(at+" >= ? AND "+at+" < ?", from, to)
+	return table, at, where
+}
+
+// linkedIDs lists the ids of the incidents linked to a deployment, one on
+// each line.
+const linkedIDs = `coalesce((SELECT group_concat(id, char(10) ORDER BY started_at, row) FROM incidents
+	WHERE deployment_id = deployments.id AND project_id = deployments.project_id AND environment = deployments.environment), '')`
+
+func scanEvidence(rows *sql.Rows) (e Evidence, err error) {
+	var value sql.NullInt64
+	var linked string
+	err = rows.Scan(&e.row, &e.at, &e.Counted, &value, &linked)
+	e.Value = duration(value)
+	if linked != "" {
+		e.Incidents = strings.Split(linked, "\n") // ids have no control characters
+	}
+	return e, err
+}
+
+// loadEvidence reads the deployments or incidents of a page of evidence.
+func loadEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, evidence []Evidence) error {
+	byRow := make(map[int64]*Evidence, len(evidence))
+	for i := range evidence {
+		byRow[evidence[i].row] = &evidence[i]
+	}
+	if f.Source.Subject() == "deployment" {
+		return eachByRow(ctx, tx, deployments(), byRow, func(d *Deployment) { byRow[d.Row].Deployment = d })
+	}
+	return eachByRow(ctx, tx, incidents(), byRow, func(i *Incident) { byRow[i.Row].Incident = i })
+}
+
+// eachByRow visits the deployments or incidents of the evidence.
+func eachByRow[R rules.Row](ctx context.Context, tx *sql.Tx, r relation[R], evidence map[int64]*Evidence, visit func(R)) error {
+	if len(evidence) == 0 {
+		return nil
+	}
+	var args []any
+	for row := range evidence {
+		args = append(args, row)
+	}
+	query := "SELECT " + r.columns + " FROM " + r.table + " WHERE row IN (?" + strings.Repeat(", ?", len(args)-1) + ")"
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	found, err := collect(rows, r.scan)
+	if err != nil {
+		return err
+	}
+	for _, one := range found {
+		visit(one)
+	}
+	return nil
+}
+
+// IncidentsOf lists the ids of the incidents linked to a deployment, in the
+// order in which they started.
+func (s *Store) IncidentsOf(ctx context.Context, deployment Key) ([]string, error) {
+	rows, err := s.readers.QueryContext(ctx, `SELECT id FROM incidents
+		WHERE deployment_id = ? AND project_id = ? AND environment = ? ORDER BY started_at, row`,
+		deployment.ID, deployment.Project, deployment.Environment)
+	if err != nil {
+		return nil, fmt.Errorf("find the incidents of a deployment: %w", storeError(err))
+	}
+	ids, err := collect(rows, func(rows *sql.Rows) (id string, err error) {
+		err = rows.Scan(&id)
+		return id, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find the incidents of a deployment: %w", storeError(err))
+	}
+	return ids, nil
+}
