@@ -32,11 +32,11 @@ func (c *wallClock) advance(passed, shown time.Duration) {
 // openClock returns a clock that knows when the newest events were recorded,
 // from before this process started.
 func (s *Store) openClock(ctx context.Context) (*wallClock, error) {
-	const query = `SELECT coalesce(max(recorded_at), 0) FROM (SELECT recorded_at FROM events ORDER BY seq DESC LIMIT 1000)`
-	var newest int64
-	if err := s.readers.QueryRowContext(ctx, query).Scan(&newest); err != nil {
-		return nil, fmt.Errorf("read when the newest events were recorded: %w", storeError(err))
+	newest, err := query(ctx, s.readers.lists, scanNumber,
+		"SELECT coalesce(max(recorded_at), 0) FROM (SELECT recorded_at FROM events ORDER BY seq DESC LIMIT 1000)")
+	if err != nil {
+		return nil, fmt.Errorf("read when the newest events were recorded: %w", err)
 	}
 	now := s.now()
-	return &wallClock{now: s.now, last: now, behind: max(0, fromMillis(newest).Sub(now))}, nil
+	return &wallClock{now: s.now, last: now, behind: max(0, fromMillis(newest[0]).Sub(now))}, nil
 }

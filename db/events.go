@@ -21,7 +21,13 @@ func (s *Store) EventsBetween(ctx context.Context, seq, last int64) iter.Seq2[Ev
 		occurred_at, recorded_at, lead_time_ms, deployment_duration_ms, time_to_detect_ms, time_to_restore_ms
 		FROM events WHERE seq > ? AND seq <= ? ORDER BY seq`
 	return func(yield func(Event, error) bool) {
-		rows, err := s.readers.QueryContext(ctx, query, seq, last)
+		leave, err := s.readers.scrapes.enter(ctx)
+		if err != nil {
+			yield(Event{}, fmt.Errorf("read events after %d: %w", seq, err))
+			return
+		}
+		defer leave()
+		rows, err := s.readers.scrapes.pool.QueryContext(ctx, query, seq, last)
 		if err != nil {
 			yield(Event{}, fmt.Errorf("read events after %d: %w", seq, storeError(err)))
 			return
@@ -63,9 +69,9 @@ func scanEvent(rows *sql.Rows) (Event, error) {
 // LastEvent returns the sequence number of the newest event, 0 when there is
 // none.
 func (s *Store) LastEvent(ctx context.Context) (int64, error) {
-	var seq int64
-	if err := s.readers.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM events").Scan(&seq); err != nil {
-		return 0, fmt.Errorf("read last event: %w", storeError(err))
+	seq, err := query(ctx, s.readers.scrapes, scanNumber, "SELECT coalesce(max(seq), 0) FROM events")
+	if err != nil {
+		return 0, fmt.Errorf("read last event: %w", err)
 	}
-	return seq, nil
+	return seq[0], nil
 }

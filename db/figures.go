@@ -13,7 +13,7 @@ import (
 // deployment or incident of it falls into the window.
 func (s *Store) Dora(ctx context.Context, q dora.Query) ([]dora.Group, error) {
 	groups := dora.NewAggregation(q)
-	if err := s.aggregate(ctx, q, dora.NewAggregator(q.Location, groups)); err != nil {
+	if err := s.readers.figures.aggregate(ctx, q, dora.NewAggregator(q.Location, groups)); err != nil {
 		return nil, err
 	}
 	return groups.Groups(), nil
@@ -61,7 +61,7 @@ func (s *Store) DoraWindows(ctx context.Context, lengths []time.Duration) ([]Sco
 			aggregations = append(aggregations, dora.NewAggregation(dora.Query{From: to.Add(-length), To: to, GroupBy: scope.by}))
 		}
 	}
-	if err := s.aggregate(ctx, dora.Query{From: from, To: to}, dora.NewAggregator(time.UTC, aggregations...)); err != nil {
+	if err := s.readers.scrapes.aggregate(ctx, dora.Query{From: from, To: to}, dora.NewAggregator(time.UTC, aggregations...)); err != nil {
 		return nil, err
 	}
 	var windows []ScopeTotals

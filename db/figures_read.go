@@ -13,8 +13,13 @@ import (
 
 // snapshot runs read in a transaction, in which every query sees the same
 // state of the store.
-func (s *Store) snapshot(ctx context.Context, read func(*sql.Tx) error) (err error) {
-	tx, err := s.readers.BeginTx(ctx, nil)
+func (l *lane) snapshot(ctx context.Context, read func(*sql.Tx) error) (err error) {
+	leave, err := l.enter(ctx)
+	if err != nil {
+		return fmt.Errorf("begin reading: %w", err)
+	}
+	defer leave()
+	tx, err := l.pool.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin reading: %w", storeError(err))
 	}
@@ -27,8 +32,8 @@ func (s *Store) snapshot(ctx context.Context, read func(*sql.Tx) error) (err err
 }
 
 // aggregate adds the deployments and incidents that match a query.
-func (s *Store) aggregate(ctx context.Context, q dora.Query, a *dora.Aggregator) error {
-	return s.snapshot(ctx, func(tx *sql.Tx) error {
+func (l *lane) aggregate(ctx context.Context, q dora.Query, a *dora.Aggregator) error {
+	return l.snapshot(ctx, func(tx *sql.Tx) error {
 		for _, read := range []func(context.Context, *sql.Tx, dora.Query, *dora.Aggregator) error{
 			addDeployments, addUnfinished, addOpenIncidents, addRestoredIncidents,
 		} {

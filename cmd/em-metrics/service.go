@@ -165,6 +165,11 @@ func (s *service) startServer() error {
 		}
 		return nil
 	})
+	// A request that waits for another process's lock would wait in vain.
+	s.onStop(0, func(context.Context) error {
+		s.store.BeginClose()
+		return nil
+	})
 	return nil
 }
 

@@ -47,11 +47,11 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 		BandsReport: q.Bands.Report, BandsSource: q.Bands.Source,
 		Window: fmt.Sprintf("%s to %s (%s)", q.From.In(q.Location).Format(minute), q.To.In(q.Location).Format(minute), q.Location),
 	}
-	last, err := p.Store.LastEvent(ctx)
+	newest, err := p.Store.RecentEvents(ctx, 1)
 	if err != nil {
 		return nil, err
 	}
-	if last == 0 {
+	if len(newest) == 0 {
 		v.First = newFirstView(r, p.Credential)
 		return v, nil
 	}
