@@ -63,7 +63,7 @@ func TestDoraEqualsBruteForce(t *testing.T) {
 			}
 		}
 		lengths := []time.Duration{7 * 24 * time.Hour, 30 * 24 * time.Hour, 90 * 24 * time.Hour}
-		got, err := s.DoraWindows(context.Background(), lengths)
+		got, err := s.DoraWindows(context.Background(), lengths, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

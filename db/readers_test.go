@@ -103,7 +103,7 @@ func TestFiguresDelayNothingElse(t *testing.T) {
 		"RecentEvents":   func() error { _, err := s.RecentEvents(ctx, 1); return err },
 		"LastEvent":      func() error { _, err := s.LastEvent(ctx); return err },
 		"OpenIncidents":  func() error { _, err := s.OpenIncidents(ctx); return err },
-		"DoraWindows":    func() error { _, err := s.DoraWindows(ctx, []time.Duration{time.Hour}); return err },
+		"DoraWindows":    func() error { _, err := s.DoraWindows(ctx, []time.Duration{time.Hour}, nil); return err },
 		"Do, and events": func() error { _, err := s.Do(ctx, start("web/prod/1", "08:00", "")); return err },
 	} {
 		if err := read(); err != nil {
@@ -126,7 +126,7 @@ func TestListsDelayNoScrape(t *testing.T) {
 	if _, err := s.LastEvent(ctx); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.DoraWindows(ctx, []time.Duration{time.Hour}); err != nil {
+	if _, err := s.DoraWindows(ctx, []time.Duration{time.Hour}, nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -48,7 +48,9 @@ type Options struct {
 	// SeriesHold is how long a series is exported at zero after its first event.
 	// It should be at least twice the longest scrape or push interval.
 	SeriesHold time.Duration
-	// LabelSetLimit is the maximum number of distinct label sets. Zero means 2000.
+	// LabelSetLimit is the maximum number of distinct label sets of the counters,
+	// and of environments, projects and teams in the figures of windows. The first
+	// ones keep their series; the others are counted together. Zero means 2000.
 	LabelSetLimit int
 	// Windows are the lengths of the time windows whose exact figures are
 	// exported as gauges. Empty disables these gauges.
@@ -90,8 +92,8 @@ func New(ctx context.Context, store *db.Store, o Options) (*Exporter, error) {
 	e := &Exporter{
 		store: store, logger: o.Logger, hold: o.SeriesHold,
 		fold: newFold(store, o.LabelSetLimit, o.Logger), registry: prometheus.NewRegistry(),
-		windows: newWindows(store, o),
 	}
+	e.windows = newWindows(store, e.fold, o)
 	e.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // labels identifies a series of an instrument.
@@ -91,7 +92,8 @@ type fold struct {
 	newest      db.Event // the last event applied
 	firstByKind map[db.Kind]time.Time
 	sets        map[labels]*labelSet
-	eventSets   int       // number of sets created by events
+	eventSets   int // number of sets created by events
+	places      *dora.Places
 	overflowed  int64     // events counted under the overflow label set
 	newestStart time.Time // when the newest series started
 	latestNow   time.Time // the latest time returned by monotonicNow
@@ -101,7 +103,7 @@ func newFold(store *db.Store, limit int, logger *slog.Logger) *fold {
 	return &fold{
 		store: store, logger: logger, limit: limit,
 		addersByKind: map[db.Kind][]adder{}, kindOptions: map[db.Kind]metric.AddOption{}, applying: make(chan struct{}, 1),
-		firstByKind: map[db.Kind]time.Time{}, sets: map[labels]*labelSet{},
+		firstByKind: map[db.Kind]time.Time{}, sets: map[labels]*labelSet{}, places: dora.NewPlaces(limit),
 	}
 }
 
@@ -258,6 +260,7 @@ func (f *fold) labelSetOf(ctx context.Context, e db.Event) *labelSet {
 	defer f.mu.Unlock()
 	set.firstEvent = e.RecordedAt
 	f.eventSets++
+	f.places.Take(dora.Labels{Project: e.Project, Environment: e.Environment, Team: e.Team})
 	return set
 }
 
@@ -272,6 +275,7 @@ func (f *fold) overflowSet(e db.Event) *labelSet {
 		f.sets[overflow].firstEvent = e.RecordedAt
 	}
 	f.overflowed++
+	f.places.Take(dora.Labels{Project: e.Project, Environment: e.Environment, Team: e.Team})
 	return f.sets[overflow]
 }
 
@@ -302,6 +306,14 @@ func (f *fold) addDeclared(ctx context.Context, l labels) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	set.declared = true
+}
+
+// takenPlaces returns a copy of the places in the figures of windows. They are
+// taken in the order of the events, so that a restart does not change them.
+func (f *fold) takenPlaces() *dora.Places {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.places.Clone()
 }
 
 // status is the state of the fold that is exported as metrics.

@@ -57,24 +57,26 @@ func writeDoraCSV(w http.ResponseWriter, groups []dora.Group, q dora.Query, b do
 	for _, c := range doraCells(figures, dora.Totals{}, b) {
 		header = append(header, c.column)
 	}
-	records := [][]string{header}
-	for _, g := range groups {
-		buckets := g.Series
-		if q.Interval == dora.NoInterval {
-			buckets = []dora.Bucket{{From: q.From, To: q.To, Totals: g.Totals}}
-		}
-		for _, bucket := range buckets {
-			record := []string{
-				csvCell(g.Project), csvCell(g.Team), csvCell(g.Environment),
-				*showDate(bucket.From, q.Location), *showDate(bucket.To, q.Location),
+	return writeCSV(w, "dora.csv", header, func(yield func([]string) bool) {
+		for _, g := range groups {
+			buckets := g.Series
+			if q.Interval == dora.NoInterval {
+				buckets = []dora.Bucket{{From: q.From, To: q.To, Totals: g.Totals}}
 			}
-			for _, c := range doraCells(figures, bucket.Totals, b) {
-				record = append(record, c.text)
+			for _, bucket := range buckets {
+				record := []string{
+					csvCell(g.Project), csvCell(g.Team), csvCell(g.Environment),
+					*showDate(bucket.From, q.Location), *showDate(bucket.To, q.Location),
+				}
+				for _, c := range doraCells(figures, bucket.Totals, b) {
+					record = append(record, c.text)
+				}
+				if !yield(record) {
+					return
+				}
 			}
-			records = append(records, record)
 		}
-	}
-	return writeCSV(w, "dora.csv", records)
+	})
 }
 
 func csvInt(n int64) string { return strconv.FormatInt(n, 10) }

@@ -42,7 +42,9 @@ func (q *query) location() *time.Location {
 	return location
 }
 
-// window reads from and to, or the length of a window that ends at to or now.
+// window reads from and to, or the length of a window that ends at to or now. A
+// window ends now at the latest: nothing has happened after it, and the days until
+// to would only make the figures per day smaller.
 func (a *api) window(q *query, location *time.Location) (from, to time.Time) {
 	length := defaultWindow
 	if value := q.text("window"); value != "" {
@@ -55,13 +57,17 @@ func (a *api) window(q *query, location *time.Location) (from, to time.Time) {
 		}
 	}
 	from, to = q.date("from", location), q.date("to", location)
-	if to.IsZero() {
-		_, to = a.Store.Window(length)
+	if _, now := a.Store.Window(length); to.IsZero() || to.After(now) {
+		to = now
 	}
 	if from.IsZero() {
 		from = to.Add(-length)
 	}
-	if !from.Before(to) && len(q.errs) == 0 {
+	switch {
+	case len(q.errs) > 0:
+	case from.After(a.Store.Now()):
+		q.add("from", "is %s, which is in the future: send an earlier date", *showTime(from))
+	case !from.Before(to):
 		q.add("from", "is %s, which is not before to, %s: send an earlier date", *showTime(from), *showTime(to))
 	}
 	if from.Before(time.Unix(0, 0)) {

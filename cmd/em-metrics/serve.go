@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os/signal"
+	"syscall"
 
 	"go.opentelemetry.io/otel"
 )
@@ -32,7 +34,11 @@ func (p process) serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	// The service outlives whatever reads its log. By default a write to a closed
+	// pipe on standard error ends the process.
+	signal.Ignore(syscall.SIGPIPE)
 	logger := c.logger(p.stderr)
+	limitMemory(logger)
 	// The SDK reports failures outside of requests only here.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		logger.Error("metrics", "error", err)

@@ -74,7 +74,8 @@ func (s *service) start(ctx context.Context, reload <-chan os.Signal) error {
 		return err
 	}
 	s.logger.Info("em-metrics is listening", "address", s.listener.Addr().String(), "database", s.store.Path(),
-		"authentication", s.config.authSummary(), "push", redactedURL(s.config.CollectorURL), "version", currentBuild().Version)
+		"authentication", s.config.authSummary(), "push", redactedURL(s.config.CollectorURL),
+		"connection_limit", connectionLimit(descriptorLimit()), "memory_limit", memoryLimit(), "version", currentBuild().Version)
 	s.startBackgroundWork(ctx, reload)
 	return s.startServer()
 }
@@ -155,7 +156,8 @@ func (s *service) startServer() error {
 		Handler: api, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 	}
-	go func() { s.served <- server.Serve(s.listener) }()
+	limited := newLimitedListener(s.listener, connectionLimit(descriptorLimit()), server.SetKeepAlivesEnabled, s.logger)
+	go func() { s.served <- server.Serve(limited) }()
 	s.onStop(requestsShare, func(ctx context.Context) error {
 		if err := server.Shutdown(ctx); err != nil {
 			s.logger.Warn("some requests did not finish in time", "error", err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
@@ -103,14 +102,12 @@ func trendInterval(length time.Duration) dora.Interval {
 func (p *Renderer) addProjects(ctx context.Context, v *view, q Query) error {
 	byProject := q.Query
 	byProject.GroupBy = dora.GroupBy{Project: true}
-	projects, err := p.Store.Dora(ctx, byProject)
+	projects, all, err := p.Store.DoraTop(ctx, byProject, maxProjects)
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(projects, func(a, b dora.Group) int { return int(b.Deployments - a.Deployments) })
-	if more := len(projects) - maxProjects; more > 0 {
+	if more := all - len(projects); more > 0 {
 		v.MoreProjects = fmt.Sprintf("and %d more with fewer deployments; filter by project or download the CSV", more)
-		projects = projects[:maxProjects]
 	}
 	for _, project := range projects {
 		v.Projects = append(v.Projects, newProjectRow(project, q))
