@@ -41,6 +41,8 @@ type config struct {
 	ShutdownLimit time.Duration `env:"EM_METRICS_SHUTDOWN_TIMEOUT" envDefault:"10s" help:"time limit for a graceful shutdown"`
 	LogLevel      slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	LogFormat     string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json"`
+
+	unknown []string // names of variables that begin with EM_METRICS_ and have no effect
 }
 
 // toggle is on for any value except the empty one, 0, false, no and off.
@@ -79,11 +81,13 @@ func (w *windows) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// loadConfig reads the settings. The error lists every invalid variable by name.
+// loadConfig reads the settings. The error lists every problem, by the name of its
+// variable.
 func loadConfig(environ []string) (config, error) {
 	variables := env.ToMap(environ)
-	problems := readSecretFiles(variables)
 	var c config
+	problems, unknown := checkNames(variables)
+	problems = append(problems, readSecretFiles(variables)...)
 	// The defaults come first. They remain where a value is invalid, so that the
 	// checks do not report it again.
 	if err := env.ParseWithOptions(&c, env.Options{Environment: map[string]string{}}); err != nil {
@@ -92,7 +96,9 @@ func loadConfig(environ []string) (config, error) {
 	if err := env.ParseWithOptions(&c, env.Options{Environment: variables}); err != nil {
 		problems = append(problems, parseProblems(err, variables)...)
 	}
+	c.unknown = unknown
 	problems = append(problems, c.check()...)
+	problems = append(problems, c.checkResources()...)
 	if len(problems) > 0 {
 		return c, fmt.Errorf("invalid configuration:\n%w\nTry:   em-metrics help", errors.Join(problems...))
 	}
@@ -178,6 +184,17 @@ func (c config) check() (problems []error) {
 		problem("LOG_FORMAT is %q: must be text or json", c.LogFormat)
 	}
 	return problems
+}
+
+// warnings describes the settings that are valid and probably a mistake.
+func (c config) warnings() (warnings []string) {
+	if c.NoAuth && (c.Token != "" || c.Username != "" || c.Password != "") {
+		warnings = append(warnings, "EM_METRICS_NO_AUTH is on: the credentials that are set are not checked, and every request is accepted")
+	}
+	for _, name := range c.unknown {
+		warnings = append(warnings, name+" is not a setting and has no effect")
+	}
+	return warnings
 }
 
 func (c config) auth() handlers.Auth {
