@@ -47,7 +47,7 @@ func (p process) serve(ctx context.Context, args []string) error {
 	}
 	select {
 	case <-ctx.Done():
-		logger.Info("stopping", "limit", c.ShutdownLimit.String())
+		logger.Info("stopping", "timeout_seconds", c.ShutdownLimit.Seconds())
 	case err = <-s.served:
 		err = fmt.Errorf("serve: %w", err)
 	}
