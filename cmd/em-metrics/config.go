@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -239,13 +240,22 @@ EM_METRICS_BASIC_AUTH_PASSWORD, or from the file that <NAME>_FILE names.
 `
 
 // newClient returns a client with the address and the credentials in the
-// environment. An address that is not empty replaces that of the environment.
-func newClient(environ []string, address string) (*client.Client, error) {
-	variables := env.ToMap(environ)
+// environment. An address that is not empty replaces that of the environment. The
+// client warns when it first repeats a request, so that the user knows at once if
+// the service cannot be reached.
+func (p process) newClient(address string) (*client.Client, error) {
+	variables := env.ToMap(p.environ)
 	if problems := readSecretFiles(variables); len(problems) > 0 {
 		return nil, fmt.Errorf("read the credentials:\n%w", errors.Join(problems...))
 	}
+	var warn sync.Once
 	c, err := client.New(client.Options{
+		OnRetry: func(err error) {
+			warn.Do(func() {
+				newProgress(p.stderr).clear()
+				fmt.Fprintf(p.stderr, "Warning: %v; retrying (-url or EM_METRICS_URL sets the address)\n", err)
+			})
+		},
 		URL:      cmp.Or(address, variables["EM_METRICS_URL"], "http://localhost:"+cmp.Or(variables["PORT"], "3000")),
 		Token:    variables["EM_METRICS_TOKEN_AUTH"],
 		Username: variables["EM_METRICS_BASIC_AUTH_USERNAME"],
