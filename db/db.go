@@ -52,6 +52,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the database file: %w", err)
 	}
+	if err := CheckPath(path); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
 	if err := chooseLocksAndSyncs(); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}

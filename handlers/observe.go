@@ -97,7 +97,7 @@ func (a *api) answerPanic(rec *recorder, r *http.Request, cause any) {
 		rec.broken = true // intended, and net/http must see it
 		return
 	}
-	a.Logger.ErrorContext(r.Context(), "handler panicked", "cause", cause, "stack", string(debug.Stack()))
+	a.Logger.ErrorContext(r.Context(), "handler panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	if rec.written {
 		rec.status, rec.broken = http.StatusInternalServerError, true
 		return
@@ -120,7 +120,7 @@ func (a *api) record(r *http.Request, pattern string, rec *recorder, took time.D
 	}
 	a.Logger.LogAttrs(r.Context(), level, "request",
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.status),
-		slog.Duration("duration", took), slog.String("client", r.RemoteAddr))
+		slog.Float64("duration_seconds", took.Seconds()), slog.String("client", r.RemoteAddr))
 }
 
 // knownMethod bounds the values of the label, because a client may send any method.

@@ -83,7 +83,7 @@ func TestMetricsAreOptional(t *testing.T) {
 	}
 }
 
-var volatile = regexp.MustCompile(`time=\S+ |duration=\S+ |client=\S+`)
+var volatile = regexp.MustCompile(`time=\S+ |duration_seconds=\S+ |client=\S+`)
 
 // TestEachRequestIsLoggedOnOneLine compares the log at the default level, and looks
 // for contents that must not be in it.

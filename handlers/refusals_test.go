@@ -126,7 +126,7 @@ func TestRejectedRequestsStoreNothing(t *testing.T) {
 			{request: "POST /incidents", body: `{"project_id": "shop", "started_at": "@11:00", "restored_at": "@10:54"}`,
 				want: "422 restored_at is 2026-03-04T10:54:00.000Z, which must not be before started_at (2026-03-04T11:00:00.000Z) | started_at is 2026-03-04T11:00:00.000Z, which must not be after restored_at"},
 			{request: "POST /incidents/open/finished", body: `{"date": "@10:54"}`,
-				want: "422 finished_at is 2026-03-04T10:54:00.000Z, which must not be before started_at (2026-03-04T11:00:00.000Z) | started_at is 2026-03-04T11:00:00.000Z, which must not be after finished_at"},
+				want: "422 date is 2026-03-04T10:54:00.000Z, which must not be before started_at (2026-03-04T11:00:00.000Z) | started_at is 2026-03-04T11:00:00.000Z, which must not be after date"},
 		}},
 		{"an unsupported body", []step{
 			{request: "POST /deployments", body: `{}`, headers: []string{"Content-Type: application/x-www-form-urlencoded"},

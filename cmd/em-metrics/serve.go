@@ -39,6 +39,9 @@ func (p process) serve(ctx context.Context, args []string) error {
 	signal.Ignore(syscall.SIGPIPE)
 	logger := c.logger(p.stderr)
 	limitMemory(logger)
+	for _, warning := range c.warnings() {
+		logger.Warn(warning)
+	}
 	// The SDK reports failures outside of requests only here.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		logger.Error("metrics", "error", err)
@@ -50,7 +53,7 @@ func (p process) serve(ctx context.Context, args []string) error {
 	}
 	select {
 	case <-ctx.Done():
-		logger.Info("stopping", "limit", c.ShutdownLimit.String())
+		logger.Info("stopping", "timeout_seconds", c.ShutdownLimit.Seconds())
 	case err = <-s.served:
 		err = fmt.Errorf("serve: %w", err)
 	}

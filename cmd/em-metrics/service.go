@@ -193,7 +193,7 @@ func (s *service) catchUp(ctx context.Context) {
 		}
 	}
 	s.declareProjects(ctx)
-	s.logger.Info("event replay finished", "duration", time.Since(start).String())
+	s.logger.Info("event replay finished", "duration_seconds", time.Since(start).Seconds())
 }
 
 func (s *service) declareProjects(ctx context.Context) {
@@ -210,6 +210,10 @@ func (s *service) reloadTeams(ctx context.Context, reload <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-reload:
+		}
+		if s.config.Teams == "" {
+			s.logger.Warn("nothing to reload: CONFIG is not set")
+			continue
 		}
 		err := s.teams.Reload()
 		s.reloaded.Store(err == nil)
