@@ -16,29 +16,75 @@ import (
 // deployment or incident of it falls into the window. The error is Invalid if
 // there are more groups or intervals than there may be.
 func (s *Store) Dora(ctx context.Context, q dora.Query) ([]dora.Group, error) {
-	groups, err := dora.NewAggregation(q)
-	if err == nil {
-		err = s.readers.figures.aggregate(ctx, q, groups)
-	}
+	groups, err := s.doraOf(ctx, q)
 	if err != nil {
-		return nil, fmt.Errorf("read figures: %w", figuresError(err))
+		return nil, err
 	}
-	return groups.Groups(), nil
+	return groups[0], nil
 }
 
-// DoraTop computes the groups of a query that have the most deployments, at most
-// n, the most first, and returns how many groups there are.
-func (s *Store) DoraTop(ctx context.Context, q dora.Query, n int) (top []dora.Group, groups int, err error) {
-	top, err = s.Dora(ctx, q)
-	groups = len(top)
-	if HasCode(err, Invalid) { // too many to compute all of them
-		top, groups, err = s.doraOfRanked(ctx, q, n)
+// doraOf computes the groups of several queries, which differ only in grouping
+// and interval, in one pass over the store.
+func (s *Store) doraOf(ctx context.Context, queries ...dora.Query) ([][]dora.Group, error) {
+	aggregations := make([]*dora.Aggregation, len(queries))
+	var all together
+	for i, q := range queries {
+		var err error
+		if aggregations[i], err = dora.NewAggregation(q); err != nil {
+			return nil, fmt.Errorf("read figures: %w", figuresError(err))
+		}
+		all = append(all, aggregations[i])
+	}
+	if err := s.readers.figures.aggregate(ctx, queries[0], all); err != nil {
+		return nil, fmt.Errorf("read figures: %w", figuresError(err))
+	}
+	groups := make([][]dora.Group, len(queries))
+	for i, a := range aggregations {
+		groups[i] = a.Groups()
+	}
+	return groups, nil
+}
+
+// Overview is the figures of a window for all projects together, with a series,
+// and for those with the most deployments.
+type Overview struct {
+	All      dora.Group
+	Top      []dora.Group // the most deployments first
+	Projects int          // how many there are
+}
+
+// Overview computes the figures of a query, whose grouping is ignored, and those
+// of its n projects with the most deployments.
+func (s *Store) Overview(ctx context.Context, q dora.Query, n int) (Overview, error) {
+	q.GroupBy = dora.GroupBy{}
+	byProject := q
+	byProject.GroupBy.Project, byProject.Interval = true, dora.NoInterval
+	groups, err := s.doraOf(ctx, q, byProject)
+	if HasCode(err, Invalid) { // too many projects to compute all of them
+		return s.overviewOfRanked(ctx, q, byProject, n)
 	}
 	if err != nil {
-		return nil, 0, err
+		return Overview{}, err
 	}
-	slices.SortStableFunc(top, func(a, b dora.Group) int { return cmp.Compare(b.Deployments, a.Deployments) })
-	return top[:min(n, len(top))], groups, nil
+	return Overview{All: groups[0][0], Top: top(groups[1], n), Projects: len(groups[1])}, nil
+}
+
+func (s *Store) overviewOfRanked(ctx context.Context, q, byProject dora.Query, n int) (o Overview, err error) {
+	all, err := s.Dora(ctx, q)
+	if err != nil {
+		return Overview{}, err
+	}
+	if o.Top, o.Projects, err = s.doraOfRanked(ctx, byProject, n); err != nil {
+		return Overview{}, err
+	}
+	o.All, o.Top = all[0], top(o.Top, n)
+	return o, nil
+}
+
+// top returns the n groups with the most deployments.
+func top(groups []dora.Group, n int) []dora.Group {
+	slices.SortStableFunc(groups, func(a, b dora.Group) int { return cmp.Compare(b.Deployments, a.Deployments) })
+	return groups[:min(n, len(groups))]
 }
 
 // doraOfRanked reads the store twice: for the groups with the most deployments,

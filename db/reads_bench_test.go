@@ -99,10 +99,14 @@ func BenchmarkReads(b *testing.B) {
 			})
 		}
 	}
-	monthly, byProject := year, year
-	monthly.Interval, byProject.GroupBy.Project = dora.Monthly, true
+	weekly, byProject := year, year
+	weekly.Interval, byProject.GroupBy.Project = dora.Weekly, true
+	read("overview/year", func(ctx context.Context) error {
+		_, err := s.Overview(ctx, weekly, 50)
+		return err
+	})
 	for name, q := range map[string]dora.Query{
-		"year": year, "year-monthly": monthly, "year-by-project": byProject,
+		"year": year, "year-weekly": weekly, "year-by-project": byProject,
 		"year-of-project": of(dora.Filter{Project: "project-7"}), "year-of-team": of(dora.Filter{Team: "team-7"}),
 		"year-of-environment": of(dora.Filter{Environment: "old"}),
 	} {

@@ -189,7 +189,7 @@ func (f *fold) restart(ctx context.Context) error {
 	declared := f.declaredSets()
 	f.mu.Lock()
 	f.newest, f.newestStart = db.Event{}, time.Time{}
-	f.eventSets, f.overflowed = 0, 0
+	f.eventSets, f.overflowed, f.places = 0, 0, dora.NewPlaces(f.limit)
 	clear(f.firstByKind)
 	clear(f.sets)
 	f.places = dora.NewPlaces(f.limit)
