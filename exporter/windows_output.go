@@ -169,7 +169,7 @@ func family(g dora.Gauge, points []point) *dto.MetricFamily {
 	for _, p := range points {
 		m := &dto.Metric{Gauge: &dto.Gauge{Value: &p.value}}
 		for _, a := range p.attributes.ToSlice() { // sorted by name
-			name, value := strings.ReplaceAll(string(a.Key), ".", "_"), a.Value.Emit()
+			name, value := strings.ReplaceAll(string(a.Key), ".", "_"), a.Value.String()
 			m.Label = append(m.Label, &dto.LabelPair{Name: &name, Value: &value})
 		}
 		family.Metric = append(family.Metric, m)
