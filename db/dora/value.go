@@ -46,6 +46,14 @@ type Gauge struct {
 	Read func(Value) []Reading
 }
 
+// FullName returns the name of the gauge in Prometheus.
+func (g Gauge) FullName() string {
+	if g.Unit == "s" {
+		return g.Name + "_seconds"
+	}
+	return g.Name
+}
+
 // Reading is the value of one series of a gauge.
 type Reading struct {
 	Quantile string // label of a duration, such as "0.5"; empty without one
