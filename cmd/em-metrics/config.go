@@ -154,12 +154,6 @@ func (c config) check() (problems []error) {
 		problem("no credential is set: set EM_METRICS_TOKEN_AUTH, or EM_METRICS_BASIC_AUTH_USERNAME and " +
 			"EM_METRICS_BASIC_AUTH_PASSWORD (each also as <NAME>_FILE), or EM_METRICS_NO_AUTH=true to disable authentication")
 	}
-	if c.Username != "" && c.Password == "" {
-		problem("EM_METRICS_BASIC_AUTH_USERNAME is set without EM_METRICS_BASIC_AUTH_PASSWORD: set both")
-	}
-	if c.Password != "" && c.Username == "" {
-		problem("EM_METRICS_BASIC_AUTH_PASSWORD is set without EM_METRICS_BASIC_AUTH_USERNAME: set both")
-	}
 	if c.CollectorURL != "" {
 		if err := exporter.CheckCollectorURL(c.CollectorURL); err != nil {
 			problem("OTEL_COLLECTOR_URL: %w", err)
@@ -180,6 +174,19 @@ func (c config) check() (problems []error) {
 	return problems
 }
 
+// warnings describes the settings that are valid and probably a mistake.
+func (c config) warnings() []string {
+	switch {
+	case bool(c.NoAuth):
+		return nil
+	case c.Username != "" && c.Password == "":
+		return []string{"EM_METRICS_BASIC_AUTH_USERNAME is set without EM_METRICS_BASIC_AUTH_PASSWORD: the user name alone grants access"}
+	case c.Username == "" && c.Password != "":
+		return []string{"EM_METRICS_BASIC_AUTH_PASSWORD is set without EM_METRICS_BASIC_AUTH_USERNAME: clients must send an empty user name"}
+	}
+	return nil
+}
+
 func (c config) auth() handlers.Auth {
 	return handlers.Auth{
 		Disabled: bool(c.NoAuth), Token: c.Token, Username: c.Username, Password: c.Password,
@@ -189,15 +196,14 @@ func (c config) auth() handlers.Auth {
 
 // authSummary lists the enabled ways to authenticate, for the log.
 func (c config) authSummary() string {
-	var ways []string
-	switch {
-	case bool(c.NoAuth):
+	if c.NoAuth {
 		return "none"
-	case c.Token != "" && c.Username != "":
-		ways = append(ways, "token", "basic")
-	case c.Token != "":
+	}
+	var ways []string
+	if c.Token != "" {
 		ways = append(ways, "token")
-	default:
+	}
+	if c.Username != "" || c.Password != "" {
 		ways = append(ways, "basic")
 	}
 	if c.PublicMetrics {

@@ -33,6 +33,9 @@ func (p process) serve(ctx context.Context, args []string) error {
 		return err
 	}
 	logger := c.logger(p.stderr)
+	for _, warning := range c.warnings() {
+		logger.Warn(warning)
+	}
 	// The SDK reports failures outside of requests only here.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		logger.Error("metrics", "error", err)

@@ -58,7 +58,7 @@ func New(o Options) (*Client, error) {
 	}
 	if o.Token != "" {
 		c.authorization = "Bearer " + o.Token
-	} else if o.Username != "" {
+	} else if o.Username != "" || o.Password != "" {
 		request := http.Request{Header: http.Header{}}
 		request.SetBasicAuth(o.Username, o.Password)
 		c.authorization = request.Header.Get("Authorization")

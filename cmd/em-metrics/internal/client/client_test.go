@@ -98,6 +98,7 @@ func TestRequests(t *testing.T) {
 	s := &service{responses: []string{"201"}}
 	c := newClient(t, Options{URL: "http://service", Token: "secret", Username: "ci", Transport: s})
 	basic := newClient(t, Options{URL: "http://service", Username: "ci", Password: "secret", Transport: s})
+	password := newClient(t, Options{URL: "http://service", Password: "secret", Transport: s})
 	for _, send := range []func() (bool, error){
 		func() (bool, error) { return c.RecordDeployment(t.Context(), handlers.DeploymentRequest{ID: &id}) },
 		func() (bool, error) {
@@ -106,6 +107,7 @@ func TestRequests(t *testing.T) {
 		func() (bool, error) {
 			return basic.RecordIncident(t.Context(), handlers.IncidentRequest{ID: &id, StartedAt: &at})
 		},
+		func() (bool, error) { return password.RecordIncident(t.Context(), handlers.IncidentRequest{}) },
 	} {
 		if created, err := send(); err != nil || !created {
 			t.Errorf("created %t, error %v", created, err)
@@ -115,6 +117,7 @@ func TestRequests(t *testing.T) {
 		`POST /deployments Bearer secret {"id":"a/b"}`,
 		`POST /deployments/a%2Fb/deployed Bearer secret {"create_if_not_exists":true,"deployed_at":"2026-01-31T12:00:00Z"}`,
 		`POST /incidents Basic Y2k6c2VjcmV0 {"id":"a/b","started_at":"2026-01-31T12:00:00Z"}`,
+		`POST /incidents Basic OnNlY3JldA== {}`,
 	}
 	if got := strings.Join(s.requests, "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("sent\n%s\nwant\n%s", got, strings.Join(want, "\n"))
