@@ -61,7 +61,8 @@ type StartDeployment struct {
 	Key
 	// FirstCommitAt is when the oldest commit of the change was made.
 	FirstCommitAt time.Time
-	// DeployStartAt is when the deployment began. Zero means now.
+	// DeployStartAt is when the deployment began. Zero means now, or DeployedAt if
+	// that is earlier.
 	DeployStartAt time.Time
 	// DeployedAt is the date that a later [FinishDeployment] without one will
 	// use. Zero means none.

@@ -36,10 +36,15 @@ func (c StartDeployment) decide(s *State) (Outcome, error) {
 	if found := s.deployments.find(c.Key.ref()); len(found) == 1 {
 		return c.repeat(s, *found[0])
 	}
-	c.DeployStartAt = firstKnown(c.DeployStartAt, s.now)
 	d, err := c.create(s)
 	if err != nil {
 		return Outcome{}, err
+	}
+	if d.DeployStartAt.IsZero() {
+		d.DeployStartAt = s.now
+		if planned := d.PlannedDeployedAt; !planned.IsZero() && planned.Before(s.now) {
+			d.DeployStartAt = planned
+		}
 	}
 	s.startDeployment(&d)
 	return Outcome{Deployment: &d, Created: true}, nil
