@@ -175,16 +175,15 @@ func (c config) check() (problems []error) {
 }
 
 // warnings describes the settings that are valid and probably a mistake.
-func (c config) warnings() []string {
+func (c config) warnings() (warnings []string) {
 	switch {
 	case bool(c.NoAuth):
-		return nil
 	case c.Username != "" && c.Password == "":
-		return []string{"EM_METRICS_BASIC_AUTH_USERNAME is set without EM_METRICS_BASIC_AUTH_PASSWORD: the user name alone grants access"}
+		warnings = append(warnings, "EM_METRICS_BASIC_AUTH_USERNAME is set without EM_METRICS_BASIC_AUTH_PASSWORD: the user name alone grants access")
 	case c.Username == "" && c.Password != "":
-		return []string{"EM_METRICS_BASIC_AUTH_PASSWORD is set without EM_METRICS_BASIC_AUTH_USERNAME: clients must send an empty user name"}
+		warnings = append(warnings, "EM_METRICS_BASIC_AUTH_PASSWORD is set without EM_METRICS_BASIC_AUTH_USERNAME: clients must send an empty user name")
 	}
-	return nil
+	return warnings
 }
 
 func (c config) auth() handlers.Auth {
