@@ -52,7 +52,7 @@ type replayLine struct {
 // deployment returns the request for a line of this kind.
 func (l replayLine) deployment() handlers.DeploymentRequest {
 	d := l.DeploymentRequest
-	if d.DeployStartAt == nil {
+	if d.DeployStartAt == nil || *d.DeployStartAt == "" {
 		d.DeployStartAt = d.DeployedAt
 	}
 	return d

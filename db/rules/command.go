@@ -80,8 +80,12 @@ type StartDeployment struct {
 // FinishDeployment records that a deployment is running in its environment.
 type FinishDeployment struct {
 	Ref
+	// FirstCommitAt must be the recorded one, if a deployment matches Ref. Zero
+	// matches any.
+	FirstCommitAt time.Time
 	// DeployedAt is when it was deployed. Zero means the date given at the
-	// start, or now.
+	// start, or now. A deployment that is already deployed keeps its date: a job
+	// that runs again states a later one.
 	DeployedAt time.Time
 	// Rework marks an unplanned deployment that repairs something in
 	// production.

@@ -109,7 +109,7 @@ func (c StartDeployment) repeat(s *State, d Deployment) (Outcome, error) {
 }
 
 func (c FinishDeployment) decide(s *State) (Outcome, error) {
-	c.DeployedAt = precise(c.DeployedAt)
+	c.FirstCommitAt, c.DeployedAt = precise(c.FirstCommitAt), precise(c.DeployedAt)
 	found := s.deployments.find(c.Ref)
 	if len(found) == 0 && c.Create != nil {
 		return c.create(s)
@@ -118,8 +118,8 @@ func (c FinishDeployment) decide(s *State) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	if contradicts(c.DeployedAt, recorded.DeployedAt) {
-		return Outcome{}, conflictingDate("deployment", date{"deployed_at", recorded.DeployedAt})
+	if contradicts(c.FirstCommitAt, recorded.FirstCommitAt) {
+		return Outcome{}, conflictingDate("deployment", date{"first_commit_at", recorded.FirstCommitAt})
 	}
 	d := *recorded
 	fillTeam(&d.Team, c.Team, d.Project)

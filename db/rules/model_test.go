@@ -185,7 +185,7 @@ func (m *model) deploy(c FinishDeployment) (Code, bool) {
 		return code, false
 	}
 	d := found[0]
-	if differ(c.DeployedAt, d.deployed) {
+	if !created && differ(c.FirstCommitAt, d.first) {
 		return Conflict, false
 	}
 	if d.deployed.IsZero() {

@@ -93,6 +93,20 @@ func TestConflictsOn(t *testing.T) {
 	}
 }
 
+func TestAnotherDeployedAtIsRejected(t *testing.T) {
+	id, at := "1", "2026-01-31T12:00:00.0001Z"
+	for stored, want := range map[string]string{
+		"2026-01-31T12:00:00.000Z": "",
+		"2026-01-31T12:00:01.000Z": "The deployment is already deployed; deployed_at is already recorded as 2026-01-31T12:00:01.000Z, which stays",
+	} {
+		c := newClient(t, Options{URL: "http://service", Transport: &service{responses: []string{`200 {"deployed_at": "` + stored + `"}`}}})
+		_, err := c.RecordDeployment(t.Context(), handlers.DeploymentRequest{ID: &id, DeployedAt: &at})
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: got %v, want %s", stored, err, want)
+		}
+	}
+}
+
 func TestRequests(t *testing.T) {
 	id, at := "a/b", "2026-01-31T12:00:00Z"
 	s := &service{responses: []string{"201"}}
@@ -103,6 +117,9 @@ func TestRequests(t *testing.T) {
 		func() (bool, error) { return c.RecordDeployment(t.Context(), handlers.DeploymentRequest{ID: &id}) },
 		func() (bool, error) {
 			return c.RecordDeployment(t.Context(), handlers.DeploymentRequest{ID: &id, DeployedAt: &at})
+		},
+		func() (bool, error) { // not deployed: an empty date is the same as none
+			return c.RecordDeployment(t.Context(), handlers.DeploymentRequest{ID: &id, DeployedAt: new(string)})
 		},
 		func() (bool, error) {
 			return basic.RecordIncident(t.Context(), handlers.IncidentRequest{ID: &id, StartedAt: &at})
@@ -116,6 +133,7 @@ func TestRequests(t *testing.T) {
 	want := []string{
 		`POST /deployments Bearer secret {"id":"a/b"}`,
 		`POST /deployments/a%2Fb/deployed Bearer secret {"create_if_not_exists":true,"deployed_at":"2026-01-31T12:00:00Z"}`,
+		`POST /deployments Bearer secret {"id":"a/b","deployed_at":""}`,
 		`POST /incidents Basic Y2k6c2VjcmV0 {"id":"a/b","started_at":"2026-01-31T12:00:00Z"}`,
 		`POST /incidents Basic OnNlY3JldA== {}`,
 	}
