@@ -33,7 +33,8 @@ type Options struct {
 	Token string
 	// Username and Password are sent with basic authentication.
 	Username, Password string
-	// Transport sends the requests. Nil means [http.DefaultTransport].
+	// Transport sends the requests. Nil means one like [http.DefaultTransport] that
+	// keeps a connection for each of many concurrent requests.
 	Transport http.RoundTripper
 }
 
@@ -55,6 +56,11 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		base: strings.TrimSuffix(o.URL, "/"),
 		http: http.Client{Timeout: timeout, Transport: o.Transport},
+	}
+	if c.http.Transport == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone() // it is one, unless a program replaces it
+		transport.MaxIdleConnsPerHost = transport.MaxIdleConns
+		c.http.Transport = transport
 	}
 	if o.Token != "" {
 		c.authorization = "Bearer " + o.Token
