@@ -168,10 +168,13 @@ func Figures() []Figure {
 	}
 }
 
-// Find returns the figure of that name, and false if there is none.
+// Find returns the figure of that name, or else the one that the gauge of that
+// name shows, and false if there is none.
 func Find(name Name) (Figure, bool) {
 	figures := Figures()
-	i := slices.IndexFunc(figures, func(f Figure) bool { return f.Name == name })
+	i := slices.IndexFunc(figures, func(f Figure) bool {
+		return f.Name == name || slices.ContainsFunc(f.Gauges, func(g Gauge) bool { return g.FullName() == string(name) })
+	})
 	if i < 0 {
 		return Figure{}, false
 	}
