@@ -279,7 +279,7 @@ func TestFileThatCannotBeOpened(t *testing.T) {
 		folder: "is a folder", filepath.Join(folder, "missing", "em-metrics.db"): "does not exist",
 	} {
 		_, err := Open(t.Context(), path, Options{})
-		if err == nil || !strings.HasPrefix(err.Error(), "open store ") || !strings.Contains(err.Error(), reason) {
+		if err == nil || !strings.HasPrefix(err.Error(), "open store") || !strings.Contains(err.Error(), reason) {
 			t.Errorf("Open %s: %v, want %q", path, err, reason)
 		}
 	}
