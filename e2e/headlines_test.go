@@ -46,10 +46,10 @@ func (w *stack) checkHeadlines(t *testing.T, s *server) {
 
 // keyPanels maps the headline panels to the figure that each shows.
 var keyPanels = map[string]string{
-	"Deployments per day": "dora_deployments_per_day", "Lead time": "dora_lead_time_seconds 0.5",
-	"Change failure rate":        "dora_change_failure_ratio",
-	"Failed deployment recovery": "dora_failed_deployment_recovery_seconds 0.5",
-	"Time to restore":            "dora_time_to_restore_seconds 0.5", "Rework rate": "dora_rework_ratio",
+	"Deployments per day": "dora_deployments_per_day", "Change lead time": "dora_lead_time_seconds 0.5",
+	"Change fail rate":                "dora_change_failure_ratio",
+	"Failed deployment recovery time": "dora_failed_deployment_recovery_seconds 0.5",
+	"Time to restore":                 "dora_time_to_restore_seconds 0.5", "Deployment rework rate": "dora_rework_ratio",
 }
 
 func (w *stack) checkKeyPanels(t *testing.T, s *server, d dashboard, selected selection, want figures) (compared int) {
