@@ -2,12 +2,17 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
 // checkHeadlines compares the key figures of the overview and of each project, and
@@ -32,6 +37,7 @@ func (w *stack) checkHeadlines(t *testing.T, s *server) {
 				selected["window"], selected["bands"] = []string{label}, []string{bands}
 				want := figuresOf(w.entries, sets[name], window, time.Now())
 				compared += w.checkKeyPanels(t, s, overview, selected, want)
+				compared += w.checkLevels(t, s, overview, selected, sets[name])
 				if strings.HasPrefix(name, "project ") {
 					compared += w.checkKeyPanels(t, s, one, selected, want)
 				}
@@ -75,6 +81,10 @@ func (w *stack) checkKeyPanels(t *testing.T, s *server, d dashboard, selected se
 			for _, sample := range vector {
 				got = append(got, float64(sample.Value))
 			}
+			colored := q.RefID == "2023" || q.RefID == "2021"
+			if colored && len(vector) > 0 && vector[0].Metric["scope"] != "project" {
+				t.Errorf("%s, %s, %v: several projects have the color of a level", d.Title, title, selected)
+			}
 		}
 		switch {
 		case !defined && len(got) > 0:
@@ -86,6 +96,74 @@ func (w *stack) checkKeyPanels(t *testing.T, s *server, d dashboard, selected se
 		compared++
 	}
 	return compared
+}
+
+// checkLevels compares the panels of levels with the levels of the projects: one
+// project has its own, several have only their number at each level.
+func (w *stack) checkLevels(t *testing.T, s *server, d dashboard, selected selection, projects []string) (compared int) {
+	t.Helper()
+	c, err := d.variables(s, selected)
+	if err != nil {
+		t.Fatalf("%s %v: %v", d.Title, selected, err)
+	}
+	for _, p := range d.Panels {
+		if p.Title != "Levels and change" {
+			continue
+		}
+		compared++
+		// The rule that counts the projects may be one evaluation behind.
+		programtest.Eventually(t, 10*time.Second, func() error {
+			return compareLevels(s, c, p, selected, projects)
+		})
+	}
+	return compared
+}
+
+var levelKey = regexp.MustCompile(`key="(\w+)"`)
+
+func compareLevels(s *server, c values, p panel, selected selection, projects []string) error {
+	shown, key := map[string]float64{}, ""
+	for _, q := range p.Targets {
+		expression, err := c.fill(q.Expr, nil)
+		if err != nil {
+			return err
+		}
+		match := levelKey.FindStringSubmatch(expression)
+		if match == nil {
+			continue // the change
+		}
+		key = match[1]
+		vector, err := s.query(expression)
+		if err != nil {
+			return err
+		}
+		for _, sample := range vector {
+			shown[q.RefID] += float64(sample.Value)
+		}
+	}
+	levels, err := s.query(fmt.Sprintf(`dora:level{key=%q, bands=%q, window=%q, environment="production"}`,
+		key, selected["bands"][0], selected["window"][0]))
+	if err != nil {
+		return err
+	}
+	want := map[string]float64{}
+	for _, level := range levels {
+		switch {
+		case !slices.Contains(projects, string(level.Metric["project_id"])):
+		case selected["project"] != nil:
+			want["level"] = float64(level.Value)
+		default:
+			for i, name := range []string{"low", "medium", "high", "elite"} {
+				if want[name] += 0; int(level.Value) == i+1 {
+					want[name]++
+				}
+			}
+		}
+	}
+	if !maps.Equal(shown, want) {
+		return fmt.Errorf("levels of %s, %v: are %v, want %v", key, selected, shown, want)
+	}
+	return nil
 }
 
 // equal reports whether two figures are equal up to rounding.
