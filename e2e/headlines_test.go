@@ -34,6 +34,8 @@ func (w *stack) checkHeadlines(t *testing.T, s *server) {
 				sets["project "+p], chosenBy["project "+p] = []string{p}, selection{"project": {p}}
 			}
 			for name, selected := range chosenBy {
+				// The rows repeat by environment.
+				selected["environment"] = []string{"production"}
 				selected["window"], selected["bands"] = []string{label}, []string{bands}
 				want := figuresOf(w.entries, sets[name], window, time.Now())
 				compared += w.checkKeyPanels(t, s, overview, selected, want)
@@ -180,7 +182,7 @@ var tableColumns = map[string]string{
 
 func (w *stack) checkTable(t *testing.T, s *server, d dashboard, window, bands string) (compared int) {
 	t.Helper()
-	c, err := d.variables(s, selection{"window": {window}, "bands": {bands}})
+	c, err := d.variables(s, selection{"environment": {"production"}, "window": {window}, "bands": {bands}})
 	if err != nil {
 		t.Fatal(err)
 	}
