@@ -1,8 +1,8 @@
 # The em-metrics image: one static binary that runs as a non-root user.
 #
 #   docker build -t em-metrics .
-#   docker run -e EM_METRICS_TOKEN_AUTH_FILE=/token -v ./token:/token:ro \
-#     -v em-metrics:/data -p 127.0.0.1:3000:3000 em-metrics
+#   export EM_METRICS_TOKEN_AUTH="$(openssl rand -hex 32)"
+#   docker run -e EM_METRICS_TOKEN_AUTH -v em-metrics:/data -p 127.0.0.1:3000:3000 em-metrics
 #
 # BUILDER can be any image with Go 1.26, a shell and CA certificates. The same
 # sources and Go version give the same binary, byte for byte. Other platforms

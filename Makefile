@@ -1,4 +1,4 @@
-.PHONY: help run demo test bench fuzz check e2e tf
+.PHONY: help run demo test bench fuzz check long e2e tf
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ e2e: ## run the tests against real programs
 
 tf: ## check the Terraform module
 	.ci/terraform
+
+long: ## run what takes too long for every change
+	.ci/long
 
 check: ## run everything that CI runs
 	.ci/run

@@ -21,7 +21,7 @@ type Options struct {
 	// Now tells the time. Nil means [time.Now].
 	Now func() time.Time
 	// BusyTimeout is how long a write waits for another process that holds the
-	// write lock. Zero means five seconds.
+	// write lock, from the call of Do on. Zero means five seconds.
 	BusyTimeout time.Duration
 }
 
@@ -30,11 +30,11 @@ type Options struct {
 type Store struct {
 	path      string
 	file      *file
-	busy      time.Duration // how long a connection waits for a lock
+	busy      time.Duration // how long a call or a connection waits for a lock
 	now       func() time.Time
 	writer    *writer
 	writePool *sql.DB
-	readers   *sql.DB
+	readers   *readers
 }
 
 // Open opens the database file, creates it if there is none, checks that it is
@@ -52,6 +52,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the database file: %w", err)
 	}
+	if err := CheckPath(path); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
 	if err := chooseLocksAndSyncs(); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
@@ -67,10 +70,14 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := s.openWriter(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.openReaders(ctx); err != nil {
+	if s.readers, err = openReaders(ctx, path, s.busy); err != nil {
 		return nil, err
 	}
-	s.writer = newWriter(s)
+	clock, err := s.openClock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.writer = newWriter(s, clock)
 	return s, nil
 }
 
@@ -124,43 +131,15 @@ func check(ctx context.Context, pool *sql.DB) error {
 	return nil
 }
 
-// maxReaders connections for reading cost the writer least (measured on two
-// cores).
-const maxReaders = 2
-
-// openReaders opens every connection at once: one that is opened later would
-// be to whatever lies under the path by then.
-func (s *Store) openReaders(ctx context.Context) (err error) {
-	if s.readers, err = openReadOnly(s.path, s.busy); err != nil {
-		return err
-	}
-	s.readers.SetMaxOpenConns(maxReaders)
-	s.readers.SetMaxIdleConns(maxReaders)
-	for range maxReaders {
-		conn, err := s.readers.Conn(ctx)
-		if err != nil {
-			return storeError(err)
-		}
-		defer func() { _ = conn.Close() }() // gives it back to the pool
-		var version int
-		if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil { // opens the log, too
-			return storeError(err)
-		}
-	}
-	return nil
-}
-
-func openReadOnly(path string, busy time.Duration) (*sql.DB, error) {
-	return sql.Open("sqlite", dataSource(path, url.Values{
-		"mode":    {"ro"},
-		"_pragma": {busyTimeout(busy), "query_only(1)"},
-	}))
-}
-
 func dataSource(path string, query url.Values) string {
 	file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
 	return file.String()
 }
+
+// BeginClose announces [Store.Close]. Everything works as before, but no command
+// waits for another process's lock any longer: it fails with an Unavailable error
+// instead of delaying the end.
+func (s *Store) BeginClose() { s.writer.beginClose() }
 
 // Close waits for the commands in progress, answers later ones with an
 // Unavailable error, and closes the file. Closing again does nothing.
@@ -178,13 +157,11 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) closePools() error {
-	var errs []error
-	for _, pool := range []*sql.DB{s.readers, s.writePool} {
-		if pool != nil {
-			errs = append(errs, pool.Close())
-		}
+	err := s.readers.close()
+	if s.writePool != nil {
+		err = errors.Join(err, s.writePool.Close())
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // Path returns the absolute path of the database file.

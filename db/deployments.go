@@ -35,7 +35,7 @@ func deployments() relation[*Deployment] {
 // Deployment returns the one deployment that matches. The error is NotFound or
 // Ambiguous when there is not exactly one.
 func (s *Store) Deployment(ctx context.Context, ref Ref) (*Deployment, error) {
-	return deployments().find(ctx, s.readers, ref)
+	return deployments().find(ctx, s.readers.lists, ref)
 }
 
 // DeploymentFilter selects deployments. Empty fields match any.
@@ -49,7 +49,10 @@ type DeploymentFilter struct {
 // Deployments lists deployments, newest first by when they began. The cursor
 // is where the next page starts, nil after the last one.
 func (s *Store) Deployments(ctx context.Context, f DeploymentFilter) ([]*Deployment, *Cursor, error) {
-	var where conditions
+	return deployments().list(ctx, s.readers.lists, f.conditions(), f.Page)
+}
+
+func (f DeploymentFilter) conditions() (where conditions) {
 	where.labels(f.Project, f.Team, f.Environment)
-	return deployments().list(ctx, s.readers, where, f.Page)
+	return where
 }

@@ -12,8 +12,11 @@ func unavailable(reason string, err error) *Error {
 }
 
 // sqliteReason describes the failures of SQLite that concern the whole store and
-// not one command, by primary result code.
+// not one command, by result code.
 func sqliteReason(code int) (reason string, ok bool) {
+	if code == sqlite3.SQLITE_IOERR_GETTEMPPATH {
+		return "there is no writable folder for temporary files: set TMPDIR, or start in a writable folder", true
+	}
 	switch code & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return "the database is locked by another process", true

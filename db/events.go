@@ -8,6 +8,9 @@ import (
 	"math"
 )
 
+const selectEvents = `SELECT seq, kind, project_id, environment, coalesce(team_id, ''), subject_id,
+	occurred_at, recorded_at, lead_time_ms, deployment_duration_ms, time_to_detect_ms, time_to_restore_ms FROM events`
+
 // EventsAfter streams the events with a greater sequence number than seq, in
 // order. An error ends the stream.
 func (s *Store) EventsAfter(ctx context.Context, seq int64) iter.Seq2[Event, error] {
@@ -17,11 +20,14 @@ func (s *Store) EventsAfter(ctx context.Context, seq int64) iter.Seq2[Event, err
 // EventsBetween streams the events after the sequence number seq up to last,
 // in order. An error ends the stream.
 func (s *Store) EventsBetween(ctx context.Context, seq, last int64) iter.Seq2[Event, error] {
-	const query = `SELECT seq, kind, project_id, environment, coalesce(team_id, ''), subject_id,
-		occurred_at, recorded_at, lead_time_ms, deployment_duration_ms, time_to_detect_ms, time_to_restore_ms
-		FROM events WHERE seq > ? AND seq <= ? ORDER BY seq`
 	return func(yield func(Event, error) bool) {
-		rows, err := s.readers.QueryContext(ctx, query, seq, last)
+		leave, err := s.readers.scrapes.enter(ctx)
+		if err != nil {
+			yield(Event{}, fmt.Errorf("read events after %d: %w", seq, err))
+			return
+		}
+		defer leave()
+		rows, err := s.readers.scrapes.pool.QueryContext(ctx, selectEvents+" WHERE seq > ? AND seq <= ? ORDER BY seq", seq, last)
 		if err != nil {
 			yield(Event{}, fmt.Errorf("read events after %d: %w", seq, storeError(err)))
 			return
@@ -63,9 +69,20 @@ func scanEvent(rows *sql.Rows) (Event, error) {
 // LastEvent returns the sequence number of the newest event, 0 when there is
 // none.
 func (s *Store) LastEvent(ctx context.Context) (int64, error) {
-	var seq int64
-	if err := s.readers.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM events").Scan(&seq); err != nil {
-		return 0, fmt.Errorf("read last event: %w", storeError(err))
+	seq, err := query(ctx, s.readers.scrapes, scanNumber, "SELECT coalesce(max(seq), 0) FROM events")
+	if err != nil {
+		return 0, fmt.Errorf("read last event: %w", err)
 	}
-	return seq, nil
+	return seq[0], nil
+}
+
+// Holds reports whether the store holds this very event. An event that was read
+// from it before is missing or another one after a backup was restored into the
+// open file, for example by the command .restore of sqlite3.
+func (s *Store) Holds(ctx context.Context, e Event) (bool, error) {
+	found, err := query(ctx, s.readers.scrapes, scanEvent, selectEvents+" WHERE seq = ?", e.Seq)
+	if err != nil {
+		return false, fmt.Errorf("read event %d: %w", e.Seq, err)
+	}
+	return len(found) == 1 && found[0] == e, nil
 }

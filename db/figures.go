@@ -1,7 +1,10 @@
 package db
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,69 +13,110 @@ import (
 
 // Dora computes the groups of a query in the order of their labels. Without
 // grouping there is exactly one group; otherwise a group exists if any
-// deployment or incident of it falls into the window.
+// deployment or incident of it falls into the window. The error is Invalid if
+// there are more groups or intervals than there may be.
 func (s *Store) Dora(ctx context.Context, q dora.Query) ([]dora.Group, error) {
-	groups := dora.NewAggregation(q)
-	if err := s.aggregate(ctx, q, dora.NewAggregator(q.Location, groups)); err != nil {
+	groups, err := s.doraOf(ctx, q)
+	if err != nil {
 		return nil, err
 	}
-	return groups.Groups(), nil
+	return groups[0], nil
 }
 
-// Scope is what the figures of a window are grouped by, besides environments.
-type Scope string
-
-// The scopes of a [ScopeTotals].
-const (
-	ScopeProject Scope = "project"
-	ScopeTeam    Scope = "team"
-	ScopeAll     Scope = "all"
-)
-
-// ScopeTotals are the totals of one project, one team, or all of them in one
-// environment, over a window that ends now. Project is set for ScopeProject,
-// Team for ScopeTeam.
-type ScopeTotals struct {
-	Scope Scope
-	dora.Labels
-	dora.Totals
+// doraOf computes the groups of several queries, which differ only in grouping
+// and interval, in one pass over the store.
+func (s *Store) doraOf(ctx context.Context, queries ...dora.Query) ([][]dora.Group, error) {
+	aggregations := make([]*dora.Aggregation, len(queries))
+	var all together
+	for i, q := range queries {
+		var err error
+		if aggregations[i], err = dora.NewAggregation(q); err != nil {
+			return nil, fmt.Errorf("read figures: %w", figuresError(err))
+		}
+		all = append(all, aggregations[i])
+	}
+	if err := s.readers.figures.aggregate(ctx, queries[0], all); err != nil {
+		return nil, fmt.Errorf("read figures: %w", figuresError(err))
+	}
+	groups := make([][]dora.Group, len(queries))
+	for i, a := range aggregations {
+		groups[i] = a.Groups()
+	}
+	return groups, nil
 }
 
-// DoraWindows computes the totals of windows of several lengths for every scope
-// in one pass over the store. A project or team has totals in every window if
-// anything of it falls into the longest one.
-func (s *Store) DoraWindows(ctx context.Context, lengths []time.Duration) ([]ScopeTotals, error) {
+// Overview is the figures of a window for all projects together, with a series,
+// and for those with the most deployments.
+type Overview struct {
+	All      dora.Group
+	Top      []dora.Group // the most deployments first
+	Projects int          // how many there are
+}
+
+// Overview computes the figures of a query, whose grouping is ignored, and those
+// of its n projects with the most deployments.
+func (s *Store) Overview(ctx context.Context, q dora.Query, n int) (Overview, error) {
+	q.GroupBy = dora.GroupBy{}
+	byProject := q
+	byProject.GroupBy.Project, byProject.Interval = true, dora.NoInterval
+	groups, err := s.doraOf(ctx, q, byProject)
+	if HasCode(err, Invalid) { // too many projects to compute all of them
+		return s.overviewOfRanked(ctx, q, byProject, n)
+	}
+	if err != nil {
+		return Overview{}, err
+	}
+	return Overview{All: groups[0][0], Top: top(groups[1], n), Projects: len(groups[1])}, nil
+}
+
+func (s *Store) overviewOfRanked(ctx context.Context, q, byProject dora.Query, n int) (o Overview, err error) {
+	all, err := s.Dora(ctx, q)
+	if err != nil {
+		return Overview{}, err
+	}
+	if o.Top, o.Projects, err = s.doraOfRanked(ctx, byProject, n); err != nil {
+		return Overview{}, err
+	}
+	o.All, o.Top = all[0], top(o.Top, n)
+	return o, nil
+}
+
+// top returns the n groups with the most deployments.
+func top(groups []dora.Group, n int) []dora.Group {
+	slices.SortStableFunc(groups, func(a, b dora.Group) int { return cmp.Compare(b.Deployments, a.Deployments) })
+	return groups[:min(n, len(groups))]
+}
+
+// doraOfRanked reads the store twice: for the groups with the most deployments,
+// and for their totals.
+func (s *Store) doraOfRanked(ctx context.Context, q dora.Query, n int) ([]dora.Group, int, error) {
+	ranking := dora.NewRanking(q)
+	if err := s.readers.figures.aggregate(ctx, q, ranking); err != nil {
+		return nil, 0, fmt.Errorf("rank groups: %w", storeError(err))
+	}
+	groups, err := dora.NewAggregation(q)
+	if err == nil {
+		groups.Only(ranking.Top(n))
+		err = s.readers.figures.aggregate(ctx, q, groups)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("read figures: %w", figuresError(err))
+	}
+	return groups.Groups(), ranking.Len(), nil
+}
+
+// DoraWindows computes the totals of windows of several lengths that end now, for
+// every scope, in one pass over the store. What has no place is counted together.
+func (s *Store) DoraWindows(ctx context.Context, lengths []time.Duration, places *dora.Places) ([]dora.ScopeTotals, error) {
 	if len(lengths) == 0 {
 		return nil, nil
 	}
-	var scopes []Scope
-	var aggregations []*dora.Aggregation
 	from, to := s.Window(slices.Max(lengths))
-	for _, scope := range []struct {
-		name Scope
-		by   dora.GroupBy
-	}{
-		{ScopeAll, dora.GroupBy{Environment: true}},
-		{ScopeTeam, dora.GroupBy{Team: true, Environment: true}},
-		{ScopeProject, dora.GroupBy{Project: true, Environment: true}},
-	} {
-		for _, length := range lengths {
-			scopes = append(scopes, scope.name)
-			aggregations = append(aggregations, dora.NewAggregation(dora.Query{From: to.Add(-length), To: to, GroupBy: scope.by}))
-		}
+	windows := dora.NewWindows(to, lengths, places)
+	if err := s.readers.scrapes.aggregate(ctx, dora.Query{From: from, To: to}, windows); err != nil {
+		return nil, fmt.Errorf("read figures of windows: %w", storeError(err))
 	}
-	if err := s.aggregate(ctx, dora.Query{From: from, To: to}, dora.NewAggregator(time.UTC, aggregations...)); err != nil {
-		return nil, err
-	}
-	var windows []ScopeTotals
-	for i, a := range aggregations {
-		for _, g := range a.Groups() {
-			if scopes[i] != ScopeTeam || g.Team != "" {
-				windows = append(windows, ScopeTotals{Scope: scopes[i], Labels: g.Labels, Totals: g.Totals})
-			}
-		}
-	}
-	return windows, nil
+	return windows.Totals(), nil
 }
 
 // Window returns the window of a length that ends now. What happens in this
@@ -80,4 +124,26 @@ func (s *Store) DoraWindows(ctx context.Context, lengths []time.Duration) ([]Sco
 func (s *Store) Window(length time.Duration) (from, to time.Time) {
 	to = s.now().UTC().Truncate(time.Millisecond).Add(time.Millisecond)
 	return to.Add(-length), to
+}
+
+// figuresError turns the refusal of a query that is too large into an Invalid
+// error.
+func figuresError(err error) error {
+	var large *dora.TooLargeError
+	if !errors.As(err, &large) {
+		return storeError(err)
+	}
+	var field FieldError
+	switch {
+	case large.MaxGroups == 0:
+		field.Field, field.Message = "interval", fmt.Sprintf("makes %d intervals, but there may be at most %d: "+
+			"send a longer interval or a shorter window", large.Intervals, dora.MaxIntervals)
+	case large.Intervals > 1:
+		field.Field, field.Message = "interval", fmt.Sprintf("makes %d intervals for each group, and so there may be at most %d groups: "+
+			"send a longer interval, a shorter window or a filter", large.Intervals, large.MaxGroups)
+	default:
+		field.Field, field.Message = "group_by", fmt.Sprintf("makes more than %d groups, which is the limit: "+
+			"send a filter or a shorter window, or group by fewer labels", large.MaxGroups)
+	}
+	return &Error{Code: Invalid, Message: "the answer would be too large", Fields: []FieldError{field}}
 }

@@ -66,7 +66,7 @@ func BenchmarkDora(b *testing.B) {
 	b.Run("windows", func(b *testing.B) {
 		for b.Loop() {
 			day := 24 * time.Hour
-			if _, err := s.DoraWindows(context.Background(), []time.Duration{7 * day, 30 * day, 90 * day}); err != nil {
+			if _, err := s.DoraWindows(context.Background(), []time.Duration{7 * day, 30 * day, 90 * day}, nil); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/db/dora"
 )
 
@@ -220,31 +219,69 @@ func rounded(value *big.Rat) time.Duration {
 	return time.Duration(math.Round(f/1000)) * time.Microsecond
 }
 
-func bruteWindows(h history, lengths []time.Duration) (windows []db.ScopeTotals) {
+func bruteWindows(h history, lengths []time.Duration) (windows []dora.ScopeTotals) {
 	to := doraNow.Add(time.Millisecond)
 	longest := to.Add(-slices.Max(lengths))
 	for _, scope := range []struct {
-		name db.Scope
+		name dora.Scope
 		by   dora.GroupBy
 	}{
-		{db.ScopeAll, dora.GroupBy{Environment: true}},
-		{db.ScopeTeam, dora.GroupBy{Environment: true, Team: true}},
-		{db.ScopeProject, dora.GroupBy{Environment: true, Project: true}},
+		{dora.ScopeAll, dora.GroupBy{Environment: true}},
+		{dora.ScopeTeam, dora.GroupBy{Environment: true, Team: true}},
+		{dora.ScopeProject, dora.GroupBy{Environment: true, Project: true}},
 	} {
 		for _, length := range lengths {
 			for _, key := range bruteKeys(h, dora.Query{From: longest, To: to, GroupBy: scope.by}) {
-				if scope.name == db.ScopeTeam && key.team == "" {
+				if scope.name == dora.ScopeTeam && key.team == "" {
 					continue
 				}
 				mine := func(project, team, environment string) bool {
 					return bruteKeyOf(scope.by, project, team, environment) == key
 				}
-				windows = append(windows, db.ScopeTotals{
+				windows = append(windows, dora.ScopeTotals{
 					Scope: scope.name, Labels: dora.Labels{Project: key.project, Team: key.team, Environment: key.environment},
 					Totals: bruteFigures(h, h, mine, to.Add(-length), to, time.UTC),
 				})
 			}
 		}
+	}
+	return windows
+}
+
+// placed are the labels that take two places each: of three projects in two
+// environments, two have one.
+var placed = []dora.Labels{
+	{Environment: "production", Project: "shop", Team: "blue"}, {Environment: "staging", Project: "api", Team: "blue"},
+}
+
+// bruteLimitedWindows are those of the windows that are placed, or of all, and what
+// the other projects have in any environment.
+func bruteLimitedWindows(h history, lengths []time.Duration, all []dora.ScopeTotals) (windows []dora.ScopeTotals) {
+	isPlaced := func(l dora.Labels) bool {
+		return slices.ContainsFunc(placed, func(p dora.Labels) bool {
+			return l.Environment == p.Environment && (l.Project == p.Project || l.Team == p.Team)
+		})
+	}
+	exists := false
+	for _, w := range all {
+		switch {
+		case w.Scope == dora.ScopeAll || isPlaced(w.Labels):
+			windows = append(windows, w)
+		case w.Scope == dora.ScopeProject:
+			exists = true
+		}
+	}
+	if !exists {
+		return windows
+	}
+	to := doraNow.Add(time.Millisecond)
+	for _, length := range lengths {
+		others := func(project, _, environment string) bool {
+			return !isPlaced(dora.Labels{Project: project, Environment: environment})
+		}
+		windows = append(windows, dora.ScopeTotals{
+			Scope: dora.ScopeOverflow, Totals: bruteFigures(h, h, others, to.Add(-length), to, time.UTC),
+		})
 	}
 	return windows
 }

@@ -35,7 +35,7 @@ func (s *Store) Explain(ctx context.Context, name dora.Name, q dora.Query, page 
 	if !ok {
 		return nil, nil, fmt.Errorf("explain: there is no figure %q", name)
 	}
-	err = s.snapshot(ctx, func(tx *sql.Tx) error {
+	err = s.readers.figures.snapshot(ctx, func(tx *sql.Tx) error {
 		if evidence, next, err = findEvidence(ctx, tx, figure, q, page); err != nil {
 			return err
 		}
@@ -49,6 +49,21 @@ func (s *Store) Explain(ctx context.Context, name dora.Name, q dora.Query, page 
 
 // findEvidence finds a page of evidence, without its deployments and incidents.
 func findEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, q dora.Query, page Page) ([]Evidence, *Cursor, error) {
+	statement, args := evidenceQuery(f, q, page)
+	rows, err := tx.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := collect(rows, scanEvidence)
+	if err != nil {
+		return nil, nil, err
+	}
+	evidence, next := trimPage(found, page.Limit, func(e Evidence) Cursor { return Cursor{At: fromMillis(e.at), Row: e.row} })
+	return evidence, next, nil
+}
+
+// evidenceQuery is the query for a page of evidence.
+func evidenceQuery(f dora.Figure, q dora.Query, page Page) (statement string, args []any) {
 	table, at, where := evidenceOf(f.Source, millis(q.From), millis(q.To))
 	counted, value, linked := "1", "NULL", "''"
 	switch f.Kind {
@@ -64,38 +79,29 @@ func findEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, q dora.Query, 
 	where.labels(q.Project, q.Team, q.Environment)
 	where.after(at, page.After)
 	columns := strings.Join([]string{"row", at, counted, value, linked}, ", ")
-	query, args := where.list("SELECT "+columns+" FROM "+table, at, page)
-	rows, err := tx.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, nil, err
-	}
-	found, err := collect(rows, scanEvidence)
-	if err != nil {
-		return nil, nil, err
-	}
-	evidence, next := trimPage(found, page.Limit, func(e Evidence) Cursor { return Cursor{At: fromMillis(e.at), Row: e.row} })
-	return evidence, next, nil
+	return where.list("SELECT "+columns+" FROM "+table, at, page)
 }
 
-// evidenceOf returns the table of a source, the column of the date by which a
-// row falls into the window, and the conditions that select the rows.
+// evidenceOf returns the table of a source with the index that has the rows in
+// order, the column of the date by which a row falls into the window, and the
+// conditions that select the rows.
 func evidenceOf(s dora.Source, from, to int64) (table, at string, where conditions) {
 	switch s {
 	case dora.DeployedDeployments:
-		table, at = "deployments", "deployed_at"
+		table, at = "deployments INDEXED BY deployments_by_deployed_at", "deployed_at"
 	case dora.UnfinishedDeployments:
-		table, at = "deployments", "began_at"
+		table, at = "deployments INDEXED BY deployments_unfinished", "began_at"
 		where.add("deployed_at IS NULL")
 	case dora.StartedIncidents:
-		table, at = "incidents", "started_at"
+		table, at = "incidents INDEXED BY incidents_by_time", "started_at"
 	case dora.LinkedRestoredIncidents:
 		where.add("deployment_id IS NOT NULL")
 		fallthrough
 	case dora.RestoredIncidents:
-		table, at = "incidents", "restored_at"
+		table, at = "incidents INDEXED BY incidents_by_restored_at", "restored_at"
 	case dora.OpenIncidents:
 		where.add("started_at < ? AND (restored_at IS NULL OR restored_at >= ?)", to, to)
-		return "incidents", "started_at", where
+		return "incidents INDEXED BY incidents_by_time", "started_at", where
 	}
 	where.add(at+" >= ? AND "+at+" < ?", from, to)
 	return table, at, where
@@ -156,18 +162,11 @@ func eachByRow[R rules.Row](ctx context.Context, tx *sql.Tx, r relation[R], evid
 // IncidentsOf lists the ids of the incidents linked to a deployment, in the
 // order in which they started.
 func (s *Store) IncidentsOf(ctx context.Context, deployment Key) ([]string, error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT id FROM incidents
+	ids, err := query(ctx, s.readers.lists, scanText, `SELECT id FROM incidents
 		WHERE deployment_id = ? AND project_id = ? AND environment = ? ORDER BY started_at, row`,
 		deployment.ID, deployment.Project, deployment.Environment)
 	if err != nil {
-		return nil, fmt.Errorf("find the incidents of a deployment: %w", storeError(err))
-	}
-	ids, err := collect(rows, func(rows *sql.Rows) (id string, err error) {
-		err = rows.Scan(&id)
-		return id, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find the incidents of a deployment: %w", storeError(err))
+		return nil, fmt.Errorf("find the incidents of a deployment: %w", err)
 	}
 	return ids, nil
 }

@@ -13,8 +13,13 @@ import (
 
 // snapshot runs read in a transaction, in which every query sees the same
 // state of the store.
-func (s *Store) snapshot(ctx context.Context, read func(*sql.Tx) error) (err error) {
-	tx, err := s.readers.BeginTx(ctx, nil)
+func (l *lane) snapshot(ctx context.Context, read func(*sql.Tx) error) (err error) {
+	leave, err := l.enter(ctx)
+	if err != nil {
+		return fmt.Errorf("begin reading: %w", err)
+	}
+	defer leave()
+	tx, err := l.pool.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin reading: %w", storeError(err))
 	}
@@ -27,34 +32,67 @@ func (s *Store) snapshot(ctx context.Context, read func(*sql.Tx) error) (err err
 }
 
 // aggregate adds the deployments and incidents that match a query.
-func (s *Store) aggregate(ctx context.Context, q dora.Query, a *dora.Aggregator) error {
-	return s.snapshot(ctx, func(tx *sql.Tx) error {
-		for _, read := range []func(context.Context, *sql.Tx, dora.Query, *dora.Aggregator) error{
+func (l *lane) aggregate(ctx context.Context, q dora.Query, a aggregator) error {
+	return l.snapshot(ctx, func(tx *sql.Tx) error {
+		for _, read := range []func(context.Context, *sql.Tx, dora.Query, aggregator) error{
 			addDeployments, addUnfinished, addOpenIncidents, addRestoredIncidents,
 		} {
 			if err := read(ctx, tx, q, a); err != nil {
-				return fmt.Errorf("read figures: %w", figuresError(err))
+				return err
 			}
 		}
 		return nil
 	})
 }
 
-// figuresError turns an answer that would be too large into an Invalid error.
-func figuresError(err error) error {
-	var large *dora.TooLargeError
-	if !errors.As(err, &large) {
-		return storeError(err)
-	}
-	return &Error{
-		Code:    Invalid,
-		Message: "the answer would be too large",
-		Fields: []FieldError{{Field: "interval", Message: fmt.Sprintf("makes %d groups times %d intervals: "+
-			"ask for a longer interval, a shorter window or fewer groups", large.Groups, large.Intervals)}},
-	}
+// aggregator is what deployments and incidents are added to.
+type aggregator interface {
+	// GroupBy returns the labels that must be read.
+	GroupBy() dora.GroupBy
+	// AddDeployment adds a deployment that was deployed, in the order of the dates.
+	AddDeployment(dora.Labels, dora.Deployment) error
+	AddUnfinished(l dora.Labels, beganAt int64) error
+	AddIncident(dora.Labels, dora.Incident) error
 }
 
-func addDeployments(ctx context.Context, tx *sql.Tx, q dora.Query, a *dora.Aggregator) error {
+// together adds to several aggregators, so that one pass over the store serves
+// all of them.
+type together []aggregator
+
+// GroupBy returns the labels that at least one of them groups by.
+func (t together) GroupBy() (by dora.GroupBy) {
+	for _, a := range t {
+		one := a.GroupBy()
+		by.Project, by.Team, by.Environment = by.Project || one.Project, by.Team || one.Team, by.Environment || one.Environment
+	}
+	return by
+}
+
+// AddDeployment adds a deployment to all of them.
+func (t together) AddDeployment(l dora.Labels, d dora.Deployment) error {
+	return t.each(func(a aggregator) error { return a.AddDeployment(l, d) })
+}
+
+// AddUnfinished adds an unfinished deployment to all of them.
+func (t together) AddUnfinished(l dora.Labels, beganAt int64) error {
+	return t.each(func(a aggregator) error { return a.AddUnfinished(l, beganAt) })
+}
+
+// AddIncident adds an incident to all of them.
+func (t together) AddIncident(l dora.Labels, i dora.Incident) error {
+	return t.each(func(a aggregator) error { return a.AddIncident(l, i) })
+}
+
+func (t together) each(add func(aggregator) error) error {
+	for _, a := range t {
+		if err := add(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addDeployments(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
 	rows := numbersQuery{
 		numbers: []string{
 			"deployed_at * 4 + rework * 2 + failed", // one column costs less than three
@@ -71,7 +109,7 @@ func addDeployments(ctx context.Context, tx *sql.Tx, q dora.Query, a *dora.Aggre
 	})
 }
 
-func addUnfinished(ctx context.Context, tx *sql.Tx, q dora.Query, a *dora.Aggregator) error {
+func addUnfinished(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
 	rows := numbersQuery{numbers: []string{"began_at"}, from: "deployments INDEXED BY deployments_unfinished"}
 	rows.where.add("deployed_at IS NULL AND began_at >= ? AND began_at < ?", millis(q.From), millis(q.To))
 	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
@@ -79,7 +117,7 @@ func addUnfinished(ctx context.Context, tx *sql.Tx, q dora.Query, a *dora.Aggreg
 	})
 }
 
-func addOpenIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a *dora.Aggregator) error {
+func addOpenIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
 	var where conditions
 	where.add("restored_at IS NULL AND started_at < ?", millis(q.To))
 	return addIncidents(ctx, tx, q, a, "incidents_open", where)
@@ -87,7 +125,7 @@ func addOpenIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a *dora.Agg
 
 // addRestoredIncidents adds those that started or were restored in the window,
 // or were open when it ended.
-func addRestoredIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a *dora.Aggregator) error {
+func addRestoredIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
 	var where conditions
 	from, to := millis(q.From), millis(q.To)
 	// Clocks may differ, so an incident can be restored before it started. The
@@ -98,7 +136,7 @@ func addRestoredIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a *dora
 	return addIncidents(ctx, tx, q, a, "incidents_by_restored_at", where)
 }
 
-func addIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a *dora.Aggregator, index string, where conditions) error {
+func addIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator, index string, where conditions) error {
 	rows := numbersQuery{
 		numbers: []string{
 			"started_at", "coalesce(restored_at, -1)", "deployment_id IS NOT NULL", "coalesce(deployment_deployed_at, -1)",

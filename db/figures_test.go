@@ -63,12 +63,23 @@ func TestDoraEqualsBruteForce(t *testing.T) {
 			}
 		}
 		lengths := []time.Duration{7 * 24 * time.Hour, 30 * 24 * time.Hour, 90 * 24 * time.Hour}
-		got, err := s.DoraWindows(context.Background(), lengths)
+		got, err := s.DoraWindows(context.Background(), lengths, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if want := bruteWindows(h, lengths); !reflect.DeepEqual(got, want) {
 			t.Fatalf("round %d windows\n got %+v\nwant %+v\nhistory %+v", round, got, want, h)
+		}
+		places := dora.NewPlaces(2)
+		for _, l := range placed {
+			places.Take(l)
+		}
+		limited, err := s.DoraWindows(context.Background(), lengths, places)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := bruteLimitedWindows(h, lengths, got); !reflect.DeepEqual(limited, want) {
+			t.Fatalf("round %d windows with two places\n got %+v\nwant %+v\nhistory %+v", round, limited, want, h)
 		}
 		wipe()
 	}

@@ -234,7 +234,7 @@ func damage(err error) bool {
 // checkAnew checks the file over a connection of its own, which has no page in
 // memory.
 func (s *Store) checkAnew() error {
-	pool, err := openReadOnly(s.path, s.busy)
+	pool, err := openReadOnly(context.Background(), s.path, s.busy, 1)
 	if err != nil {
 		return err
 	}

@@ -121,9 +121,8 @@ func (w *writer) renewLog(cause error) error {
 	if !w.copyLog() {
 		return unavailable(lost, cause)
 	}
-	readers := w.store.readers
-	readers.SetMaxIdleConns(0) // and those in use are closed when they are given back
-	defer readers.SetMaxIdleConns(maxReaders)
+	w.store.readers.keepIdle(false)
+	defer w.store.readers.keepIdle(true)
 	for _, mode := range []string{"DELETE", "WAL"} {
 		if err := setJournalMode(context.Background(), t.conn, mode, renewLimit); err != nil {
 			return unavailable(lost+": everything is saved, restart every process that uses the database", errors.Join(cause, err))

@@ -77,7 +77,7 @@ func TestFileThatGoesAway(t *testing.T) {
 
 	rename(t, path, path+".away")
 	expectUnavailable(t, s, fileIsGone)
-	reader, err := s.readers.BeginTx(t.Context(), nil)
+	reader, err := s.readers.scrapes.pool.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestLostLogWaitsForReaders(t *testing.T) {
 	if _, err := s.Do(t.Context(), start("web/prod/1", "08:00", "")); err != nil {
 		t.Fatal(err)
 	}
-	reader, err := s.readers.BeginTx(t.Context(), nil)
+	reader, err := s.readers.scrapes.pool.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func FuzzDo(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, input []byte, sizes uint64) {
 		s := openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: rulestest.Noon})
-		reference := rules.NewState(rulestest.Noon())
+		reference := rules.NewState(rulestest.Noon(), 0)
 		for _, project := range []string{"a", "b"} {
 			var free []int64
 			for n := range input {
@@ -109,7 +109,7 @@ func expectRows(t *testing.T, s *Store, want rules.Changes) {
 			t.Errorf("incident:\n got %+v\nwant %+v", got, w)
 		}
 		var repeated *int64
-		if err := s.readers.QueryRowContext(t.Context(), "SELECT deployment_deployed_at FROM incidents WHERE row = ?", row).Scan(&repeated); err != nil {
+		if err := s.readers.lists.pool.QueryRowContext(t.Context(), "SELECT deployment_deployed_at FROM incidents WHERE row = ?", row).Scan(&repeated); err != nil {
 			t.Fatal(err)
 		}
 		at := deployedAt[Key{Project: w.Project, Environment: w.Environment, ID: w.DeploymentID}]
@@ -119,7 +119,7 @@ func expectRows(t *testing.T, s *Store, want rules.Changes) {
 	}
 	for table, n := range map[string]int{"deployments": len(want.Deployments), "incidents": len(want.Incidents)} {
 		var got int
-		if err := s.readers.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&got); err != nil || got != n {
+		if err := s.readers.lists.pool.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&got); err != nil || got != n {
 			t.Errorf("%d %s stored, want %d (%v)", got, table, n, err)
 		}
 	}

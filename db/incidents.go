@@ -35,7 +35,7 @@ func incidents() relation[*Incident] {
 // Incident returns the one incident that matches. The error is NotFound or
 // Ambiguous when there is not exactly one.
 func (s *Store) Incident(ctx context.Context, ref Ref) (*Incident, error) {
-	return incidents().find(ctx, s.readers, ref)
+	return incidents().find(ctx, s.readers.lists, ref)
 }
 
 // IncidentState selects incidents by how far they have come.
@@ -60,8 +60,10 @@ type IncidentFilter struct {
 // Incidents lists incidents, newest first by when they started. The cursor is
 // where the next page starts, nil after the last one.
 func (s *Store) Incidents(ctx context.Context, f IncidentFilter) ([]*Incident, *Cursor, error) {
-	var where conditions
-	where.labels(f.Project, f.Team, f.Environment)
+	return incidents().list(ctx, s.readers.lists, f.conditions(), f.Page)
+}
+
+func (f IncidentFilter) conditions() (where conditions) {
 	switch f.State {
 	case InProgress:
 		where.add("restored_at IS NULL")
@@ -69,15 +71,15 @@ func (s *Store) Incidents(ctx context.Context, f IncidentFilter) ([]*Incident, *
 		where.add("finished_at IS NULL")
 	case AnyIncident:
 	}
-	return incidents().list(ctx, s.readers, where, f.Page)
+	where.labels(f.Project, f.Team, f.Environment)
+	return where
 }
 
 // OpenIncidents counts the incidents that are not restored.
 func (s *Store) OpenIncidents(ctx context.Context) (int64, error) {
-	var n int64
-	err := s.readers.QueryRowContext(ctx, "SELECT count(*) FROM incidents WHERE restored_at IS NULL").Scan(&n)
+	n, err := query(ctx, s.readers.scrapes, scanNumber, "SELECT count(*) FROM incidents WHERE restored_at IS NULL")
 	if err != nil {
-		return 0, fmt.Errorf("count open incidents: %w", storeError(err))
+		return 0, fmt.Errorf("count open incidents: %w", err)
 	}
-	return n, nil
+	return n[0], nil
 }

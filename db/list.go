@@ -42,31 +42,28 @@ func (r relation[R]) matching() string {
 		ORDER BY project_id, environment LIMIT %d`, r.columns, r.table, rules.MaxMatches)
 }
 
-func (r relation[R]) find(ctx context.Context, pool *sql.DB, ref Ref) (one R, err error) {
-	rows, err := pool.QueryContext(ctx, r.matching(), ref.ID, ref.Project, ref.Environment)
+func (r relation[R]) find(ctx context.Context, l *lane, ref Ref) (one R, err error) {
+	found, err := query(ctx, l, r.scan, r.matching(), ref.ID, ref.Project, ref.Environment)
 	if err != nil {
-		return one, fmt.Errorf("find %s: %w", r.noun, storeError(err))
-	}
-	found, err := collect(rows, r.scan)
-	if err != nil {
-		return one, fmt.Errorf("find %s: %w", r.noun, storeError(err))
+		return one, fmt.Errorf("find %s: %w", r.noun, err)
 	}
 	return rules.ExactlyOne(ref, found)
 }
 
-func (r relation[R]) list(ctx context.Context, pool *sql.DB, where conditions, page Page) ([]R, *Cursor, error) {
-	where.after(r.order, page.After)
-	query, args := where.list("SELECT "+r.columns+" FROM "+r.table, r.order, page)
-	rows, err := pool.QueryContext(ctx, query, args...)
+func (r relation[R]) list(ctx context.Context, l *lane, where conditions, page Page) ([]R, *Cursor, error) {
+	statement, args := r.pageOf(where, page)
+	found, err := query(ctx, l, r.scan, statement, args...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list %ss: %w", r.noun, storeError(err))
-	}
-	found, err := collect(rows, r.scan)
-	if err != nil {
-		return nil, nil, fmt.Errorf("list %ss: %w", r.noun, storeError(err))
+		return nil, nil, fmt.Errorf("list %ss: %w", r.noun, err)
 	}
 	found, next := trimPage(found, page.Limit, r.position)
 	return found, next, nil
+}
+
+// pageOf is the query for a page of a list.
+func (r relation[R]) pageOf(where conditions, page Page) (string, []any) {
+	where.after(r.order, page.After)
+	return where.list("SELECT "+r.columns+" FROM "+r.table, r.order, page)
 }
 
 // conditions builds the WHERE clause of a query. The texts are constants of
@@ -87,11 +84,18 @@ func (c *conditions) equal(column, value string) {
 	}
 }
 
-// labels keeps the rows with the labels that are not empty.
+// labels keeps the rows with the labels that are not empty. Only the first term
+// of all may choose the index, because the planner cannot know how many rows have
+// each label; the sign hides the column of the others from it.
 func (c *conditions) labels(project, team, environment string) {
-	c.equal("project_id", project)
-	c.equal("team_id", team)
-	c.equal("environment", environment)
+	for _, label := range []struct{ column, value string }{
+		{"project_id", project}, {"team_id", team}, {"environment", environment},
+	} {
+		if len(c.terms) > 0 {
+			label.column = "+" + label.column
+		}
+		c.equal(label.column, label.value)
+	}
 }
 
 func (c *conditions) after(column string, cursor *Cursor) {
@@ -117,6 +121,11 @@ func trimPage[T any](found []T, limit int, position func(T) Cursor) ([]T, *Curso
 	}
 	next := position(found[limit-1])
 	return found[:limit], &next
+}
+
+func scanText(rows *sql.Rows) (text string, err error) {
+	err = rows.Scan(&text)
+	return text, err
 }
 
 func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) (found []T, err error) {

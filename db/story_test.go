@@ -60,11 +60,14 @@ func tell(t *testing.T, stories []story) {
 	}
 }
 
-// newStore opens a store on a new file, at noon of the stories' day.
+// newStore opens a store on a new file, before any story of the day begins, and
+// sets the clock to noon.
 func newStore(t testing.TB) (*Store, *dbtest.Clock) {
 	t.Helper()
-	now := dbtest.NewClock(dbtest.At("12:00"))
-	return openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: now.Now}), now
+	now := dbtest.NewClock(dbtest.At("00:00"))
+	s := openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: now.Now})
+	now.Set(dbtest.At("12:00"))
+	return s, now
 }
 
 func openStore(t testing.TB, path string, o Options) *Store {

@@ -122,7 +122,7 @@ func TestWaitForLock(t *testing.T) {
 func limitPages(t *testing.T, s *Store, more int) {
 	t.Helper()
 	var pages int
-	if err := s.readers.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages); err != nil {
+	if err := s.readers.lists.pool.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages); err != nil {
 		t.Fatal(err)
 	}
 	limited, err := sql.Open("sqlite", dataSource(s.path, url.Values{"_pragma": {

@@ -75,3 +75,10 @@ func HasCode(err error, code Code) bool { return rules.HasCode(err, code) }
 // CheckName checks an id or another name as the store does. Its error continues
 // a sentence that begins with the field.
 func CheckName(value string) error { return rules.CheckName(value) }
+
+// Excerpt returns the first 60 bytes of a text for an error message; see package
+// rules.
+func Excerpt(text string) string { return rules.Excerpt(text) }
+
+// Quote returns the excerpt of a text in quotes.
+func Quote(text string) string { return rules.Quote(text) }

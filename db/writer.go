@@ -24,8 +24,11 @@ const maxBatch = 256
 // calls share the cost of a sync and none waits for a lock.
 type writer struct {
 	store   *Store
+	clock   *wallClock
 	queue   chan *call
+	hurry   sync.Once
 	stop    sync.Once
+	hurried chan struct{} // closed when no call may wait for the write lock any longer
 	closing chan struct{} // closed when no further call is taken
 	done    chan struct{} // closed when the last call has been answered
 	failing atomic.Bool
@@ -35,16 +38,19 @@ type writer struct {
 // call is one Do: its commands are carried out together or not at all.
 type call struct {
 	ctx      context.Context
+	deadline time.Time // until which it waits for the write lock
 	commands []Command
 	outcomes []Outcome
 	err      error
 	answered chan struct{}
 }
 
-func newWriter(s *Store) *writer {
+func newWriter(s *Store, c *wallClock) *writer {
 	w := &writer{
 		store:   s,
+		clock:   c,
 		queue:   make(chan *call, maxBatch),
+		hurried: make(chan struct{}),
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
@@ -67,7 +73,7 @@ func (s *Store) Do(ctx context.Context, commands ...Command) ([]Outcome, error) 
 }
 
 func (w *writer) do(ctx context.Context, commands []Command) ([]Outcome, error) {
-	c := &call{ctx: ctx, commands: commands, answered: make(chan struct{})}
+	c := &call{ctx: ctx, deadline: time.Now().Add(w.store.busy), commands: commands, answered: make(chan struct{})}
 	select {
 	case <-w.closing:
 		return nil, unavailable("the service is stopping", nil)
@@ -97,7 +103,12 @@ func (w *writer) do(ctx context.Context, commands []Command) ([]Outcome, error) 
 	}
 }
 
+func (w *writer) beginClose() {
+	w.hurry.Do(func() { close(w.hurried) })
+}
+
 func (w *writer) close() {
+	w.beginClose()
 	w.stop.Do(func() { close(w.closing) })
 	<-w.done
 }
@@ -149,7 +160,10 @@ func (w *writer) drain(first *call) []*call {
 // of the store breaks the shared transaction, such as a constraint, each call is
 // tried alone, so that only the culprit fails.
 func (w *writer) commit(batch []*call) {
-	err := w.transact(batch)
+	batch, err := w.transact(batch)
+	if len(batch) == 0 {
+		return
+	}
 	var broken *Error
 	if err != nil && !errors.As(err, &broken) && len(batch) > 1 {
 		for _, c := range batch {
@@ -159,29 +173,44 @@ func (w *writer) commit(batch []*call) {
 	}
 	w.failing.Store(broken != nil)
 	for _, c := range batch {
-		if err != nil {
-			c.outcomes, c.err = nil, err
-		}
-		close(c.answered)
+		c.answer(err)
 	}
+}
+
+// answer wakes the caller. An error replaces what the commands led to.
+func (c *call) answer(err error) {
+	if err != nil {
+		c.outcomes, c.err = nil, err
+	}
+	close(c.answered)
 }
 
 // transact commits the batch in one transaction of three steps: load what its
 // commands need, decide them, write what they change. A command that is refused
 // leaves its error in its call; an error returned is one of the transaction, of
-// which nothing is stored, or of a log that may not outlive the process.
-func (w *writer) transact(batch []*call) error {
+// which nothing is stored, or of a log that may not outlive the process. It
+// returns the calls that have not been answered.
+func (w *writer) transact(batch []*call) ([]*call, error) {
 	if err := w.checkFile(); err != nil {
-		return err
+		return batch, err
 	}
 	t, err := w.open()
 	if err != nil {
-		return err
+		return batch, err
 	}
-	if err := t.exec("BEGIN IMMEDIATE"); err != nil {
-		return w.failed("begin", err)
+	batch, err = w.begin(t, batch)
+	if err != nil {
+		return batch, w.failed("begin", err)
 	}
-	state := rules.NewState(w.store.now())
+	if len(batch) == 0 {
+		return nil, nil
+	}
+	return batch, w.change(t, batch)
+}
+
+// change loads, decides and writes in the transaction that has begun.
+func (w *writer) change(t *tx, batch []*call) error {
+	state := rules.NewState(w.clock.read())
 	if err := t.load(needs(batch), state); err != nil {
 		return w.failed("load", err)
 	}
@@ -238,6 +267,10 @@ func (w *writer) open() (*tx, error) {
 		return nil, storeError(fmt.Errorf("open the connection for writing: %w", err))
 	}
 	w.tx = &tx{conn: conn, stmts: map[string]*sql.Stmt{}}
+	if _, err := conn.ExecContext(context.Background(), "PRAGMA "+busyTimeout(min(lockWait, w.store.busy))); err != nil {
+		w.discard(driver.ErrBadConn)
+		return nil, storeError(fmt.Errorf("open the connection for writing: %w", err))
+	}
 	return w.tx, nil
 }
 

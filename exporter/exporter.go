@@ -48,7 +48,9 @@ type Options struct {
 	// SeriesHold is how long a series is exported at zero after its first event.
 	// It should be at least twice the longest scrape or push interval.
 	SeriesHold time.Duration
-	// LabelSetLimit is the maximum number of distinct label sets. Zero means 2000.
+	// LabelSetLimit is the maximum number of distinct label sets of the counters,
+	// and of environments, projects and teams in the figures of windows. The first
+	// ones keep their series; the others are counted together. Zero means 2000.
 	LabelSetLimit int
 	// Windows are the lengths of the time windows whose exact figures are
 	// exported as gauges. Empty disables these gauges.
@@ -90,8 +92,8 @@ func New(ctx context.Context, store *db.Store, o Options) (*Exporter, error) {
 	e := &Exporter{
 		store: store, logger: o.Logger, hold: o.SeriesHold,
 		fold: newFold(store, o.LabelSetLimit, o.Logger), registry: prometheus.NewRegistry(),
-		windows: newWindows(store, o),
 	}
+	e.windows = newWindows(store, e.fold, o)
 	e.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -100,7 +102,7 @@ func New(ctx context.Context, store *db.Store, o Options) (*Exporter, error) {
 	if err := e.setUpProvider(ctx, o); err != nil {
 		return nil, fmt.Errorf("create the exporter: %w", err)
 	}
-	if err := e.fold.createInstruments(e.Meter()); err != nil {
+	if err := e.fold.createInstruments(); err != nil {
 		return nil, fmt.Errorf("create the exporter: %w", err)
 	}
 	if err := e.registerServiceMetrics(o); err != nil {
@@ -117,6 +119,7 @@ func (e *Exporter) setUpProvider(ctx context.Context, o Options) error {
 		return err
 	}
 	scrape, err := otelprometheus.New(otelprometheus.WithRegisterer(e.registry),
+		otelprometheus.WithProducer(e.fold.addOutlet(sdkmetric.DefaultAggregationSelector)),
 		otelprometheus.WithoutScopeInfo(), // a push has no such labels, and both outputs must match
 		otelprometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes))
 	if err != nil {
@@ -124,7 +127,7 @@ func (e *Exporter) setUpProvider(ctx context.Context, o Options) error {
 	}
 	options := []sdkmetric.Option{
 		sdkmetric.WithResource(res), sdkmetric.WithReader(scrape),
-		sdkmetric.WithCardinalityLimit(0), // the fold has its own limit, which gives the same result after a restart
+		sdkmetric.WithCardinalityLimit(0), // as for the fold, see newMeter; what else there is has few label sets
 		sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter),
 	}
 	if o.CollectorURL != "" {
@@ -133,7 +136,7 @@ func (e *Exporter) setUpProvider(ctx context.Context, o Options) error {
 			return fmt.Errorf("create the push exporter: %w", err)
 		}
 		push = &countingExporter{Exporter: newHeldExporter(push, e.fold, e.hold), failures: &e.pushFailures}
-		var reader []sdkmetric.PeriodicReaderOption
+		reader := []sdkmetric.PeriodicReaderOption{sdkmetric.WithProducer(e.fold.addOutlet(push.Aggregation))}
 		if o.PushInterval > 0 {
 			reader = append(reader, sdkmetric.WithInterval(o.PushInterval))
 		}

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // labels identifies a series of an instrument.
@@ -81,34 +82,38 @@ type fold struct {
 	events       metric.Int64Counter
 	kindOptions  map[db.Kind]metric.AddOption // the attribute of events, created once
 
-	applying chan struct{} // a mutex that can be waited for with a context; held to apply events
-	complete atomic.Bool   // every event stored before the start has been applied
+	applying  chan struct{} // a mutex that can be waited for with a context; held to apply events
+	complete  atomic.Bool   // every event stored before the start has been applied
+	outlets   []*outlet
+	replaying bool // the store was restored, and its events are yet to be applied; applying is held
 
 	// The fields below are written only while applying and mu are held.
 	mu          sync.RWMutex
-	seq         int64 // the last event applied
-	last        time.Time
+	newest      db.Event // the last event applied
 	firstByKind map[db.Kind]time.Time
 	sets        map[labels]*labelSet
-	eventSets   int       // number of sets created by events
-	overflowed  int64     // events counted under the overflow label set
-	newestStart time.Time // when the newest series started
-	latestNow   time.Time // the latest time returned by monotonicNow
+	eventSets   int          // number of sets created by events
+	places      *dora.Places // in the figures of windows
+	overflowed  int64        // events counted under the overflow label set
+	newestStart time.Time    // when the newest series started
+	latestNow   time.Time    // the latest time returned by monotonicNow
 }
 
 func newFold(store *db.Store, limit int, logger *slog.Logger) *fold {
 	return &fold{
 		store: store, logger: logger, limit: limit,
 		addersByKind: map[db.Kind][]adder{}, kindOptions: map[db.Kind]metric.AddOption{}, applying: make(chan struct{}, 1),
-		firstByKind: map[db.Kind]time.Time{}, sets: map[labels]*labelSet{},
+		firstByKind: map[db.Kind]time.Time{}, sets: map[labels]*labelSet{}, places: dora.NewPlaces(limit),
 	}
 }
 
-// createInstruments creates the instruments that the fold updates.
-func (f *fold) createInstruments(meter metric.Meter) (err error) {
+// createInstruments creates the instruments that the fold updates, all at zero.
+func (f *fold) createInstruments() (err error) {
+	meter := f.newMeter()
 	if f.adders, err = createAdders(meter); err != nil {
 		return err
 	}
+	clear(f.addersByKind)
 	for _, a := range f.adders {
 		for _, kind := range a.kinds {
 			f.addersByKind[kind] = append(f.addersByKind[kind], a)
@@ -125,22 +130,73 @@ func (f *fold) createInstruments(meter metric.Meter) (err error) {
 	return nil
 }
 
+// enter waits until events may be applied. The caller must call leave.
+func (f *fold) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case f.applying <- struct{}{}:
+		return func() { <-f.applying }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait to catch up with the store: %w", ctx.Err())
+	}
+}
+
 // catchUp applies every stored event that has not been applied yet. After an
 // error the next call continues where this one stopped.
 func (f *fold) catchUp(ctx context.Context) error {
-	select {
-	case f.applying <- struct{}{}:
-		defer func() { <-f.applying }()
-	case <-ctx.Done():
-		return fmt.Errorf("wait to catch up with the store: %w", ctx.Err())
+	leave, err := f.enter(ctx)
+	if err != nil {
+		return err
 	}
-	for e, err := range eventsAfter(ctx, f.store, f.seq) {
+	defer leave()
+	if err := f.checkRestored(ctx); err != nil {
+		return err
+	}
+	for e, err := range eventsAfter(ctx, f.store, f.newest.Seq) {
 		if err != nil {
 			return fmt.Errorf("catch up with the store: %w", err)
 		}
 		f.apply(ctx, e)
 	}
 	f.complete.Store(true)
+	f.replaying = false
+	return nil
+}
+
+// checkRestored starts again if the last event applied is no longer what the
+// store holds: a backup was restored into the open file.
+func (f *fold) checkRestored(ctx context.Context) error {
+	if f.newest.Seq == 0 {
+		return nil
+	}
+	holds, err := f.store.Holds(ctx, f.newest)
+	if err != nil {
+		return fmt.Errorf("catch up with the store: %w", err)
+	}
+	if holds {
+		return nil
+	}
+	f.logger.Warn("the store was restored to another state: replaying its events; "+
+		"totals may fall, which Prometheus takes for a restart and counts in full once", "seq", f.newest.Seq)
+	return f.restart(ctx)
+}
+
+// restart forgets everything that was applied.
+func (f *fold) restart(ctx context.Context) error {
+	if err := f.createInstruments(); err != nil {
+		return err
+	}
+	f.replaying = true
+	declared := f.declaredSets()
+	f.mu.Lock()
+	f.newest, f.newestStart = db.Event{}, time.Time{}
+	f.eventSets, f.overflowed, f.places = 0, 0, dora.NewPlaces(f.limit)
+	clear(f.firstByKind)
+	clear(f.sets)
+	f.places = dora.NewPlaces(f.limit)
+	f.mu.Unlock()
+	for _, l := range declared {
+		f.addDeclared(ctx, l)
+	}
 	return nil
 }
 
@@ -159,7 +215,7 @@ func (f *fold) apply(ctx context.Context, e db.Event) {
 	}
 	f.addEvents(ctx, e.Kind, 1)
 	f.mu.Lock()
-	f.seq, f.last = e.Seq, e.RecordedAt
+	f.newest = e
 	if _, known := f.firstByKind[e.Kind]; !known {
 		f.firstByKind[e.Kind] = e.RecordedAt
 	}
@@ -205,6 +261,7 @@ func (f *fold) labelSetOf(ctx context.Context, e db.Event) *labelSet {
 	defer f.mu.Unlock()
 	set.firstEvent = e.RecordedAt
 	f.eventSets++
+	f.places.Take(dora.Labels{Project: e.Project, Environment: e.Environment, Team: e.Team})
 	return set
 }
 
@@ -219,6 +276,7 @@ func (f *fold) overflowSet(e db.Event) *labelSet {
 		f.sets[overflow].firstEvent = e.RecordedAt
 	}
 	f.overflowed++
+	f.places.Take(dora.Labels{Project: e.Project, Environment: e.Environment, Team: e.Team})
 	return f.sets[overflow]
 }
 
@@ -238,6 +296,10 @@ func (f *fold) addSet(ctx context.Context, l labels) *labelSet {
 func (f *fold) declare(ctx context.Context, l labels) {
 	f.applying <- struct{}{}
 	defer func() { <-f.applying }()
+	f.addDeclared(ctx, l)
+}
+
+func (f *fold) addDeclared(ctx context.Context, l labels) {
 	set := f.sets[l]
 	if set == nil {
 		set = f.addSet(ctx, l)
@@ -245,6 +307,14 @@ func (f *fold) declare(ctx context.Context, l labels) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	set.declared = true
+}
+
+// takenPlaces returns a copy of the places in the figures of windows. They are
+// taken in the order of the events, so that a restart does not change them.
+func (f *fold) takenPlaces() *dora.Places {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.places.Clone()
 }
 
 // status is the state of the fold that is exported as metrics.
@@ -257,5 +327,5 @@ type status struct {
 func (f *fold) status() status {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return status{lastEvent: f.last, labelSets: f.eventSets, overflowed: f.overflowed}
+	return status{lastEvent: f.newest.RecordedAt, labelSets: f.eventSets, overflowed: f.overflowed}
 }

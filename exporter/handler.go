@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // Handler serves /metrics. It answers 503 until every stored event has been
@@ -50,10 +53,27 @@ func writeUnavailable(w http.ResponseWriter, reason string) {
 }
 
 func (e *Exporter) handlerFor(g prometheus.Gatherer) http.Handler {
-	return promhttp.HandlerFor(g, promhttp.HandlerOpts{
+	return promhttp.HandlerFor(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		families, err := g.Gather()
+		return withoutDuplicates(families), err
+	}), promhttp.HandlerOpts{
 		ErrorLog:          slog.NewLogLogger(e.logger.Handler(), slog.LevelError),
 		ErrorHandling:     promhttp.ContinueOnError,
 		Registry:          e.registry,
 		EnableOpenMetrics: true,
 	})
+}
+
+// withoutDuplicates omits a family that would share its name with a counter in
+// OpenMetrics, where families of counters are named without "_total". The Go
+// runtime has one: go_memstats_alloc_bytes, which is the same as
+// go_memstats_heap_alloc_bytes.
+func withoutDuplicates(families []*dto.MetricFamily) []*dto.MetricFamily {
+	counters := map[string]bool{}
+	for _, f := range families {
+		if name, isTotal := strings.CutSuffix(f.GetName(), "_total"); isTotal && f.GetType() == dto.MetricType_COUNTER {
+			counters[name] = true
+		}
+	}
+	return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return counters[f.GetName()] })
 }

@@ -42,7 +42,7 @@ func (e *heldExporter) Temporality(sdkmetric.InstrumentKind) metricdata.Temporal
 func (e *heldExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	now := e.fold.monotonicNow()
 	adjusted := *rm
-	adjusted.ScopeMetrics = slices.Clone(rm.ScopeMetrics)
+	adjusted.ScopeMetrics = mergeScopes(rm.ScopeMetrics)
 	for i, scope := range adjusted.ScopeMetrics {
 		if scope.Scope.Name != meterName {
 			continue
@@ -59,6 +59,20 @@ func (e *heldExporter) Export(ctx context.Context, rm *metricdata.ResourceMetric
 		adjusted.ScopeMetrics[i].Metrics = metrics
 	}
 	return e.Exporter.Export(ctx, &adjusted)
+}
+
+// mergeScopes returns one entry for each scope: the fold and the service's own
+// metrics have the same.
+func mergeScopes(scopes []metricdata.ScopeMetrics) (merged []metricdata.ScopeMetrics) {
+	for _, scope := range scopes {
+		at := slices.IndexFunc(merged, func(m metricdata.ScopeMetrics) bool { return m.Scope == scope.Scope })
+		if at < 0 {
+			merged = append(merged, scope)
+			continue
+		}
+		merged[at].Metrics = slices.Concat(merged[at].Metrics, scope.Metrics)
+	}
+	return merged
 }
 
 // adjust sets the start times of a metric and sets its held series to zero.

@@ -123,6 +123,16 @@ func TestOpenMetrics(t *testing.T) {
 	if strings.Contains(body, "_created") {
 		t.Error("the response has created timestamps")
 	}
+	types := map[string]bool{}
+	for line := range strings.Lines(body) {
+		if strings.HasPrefix(line, "# TYPE ") {
+			name := strings.Fields(line)[2]
+			if types[name] {
+				t.Errorf("there are two families %s", name)
+			}
+			types[name] = true
+		}
+	}
 	if want := `deployment_frequency_total{environment="production",project_id="shop"} 1.0`; !strings.Contains(body, want) {
 		t.Errorf("the response does not contain %s", want)
 	}

@@ -27,6 +27,7 @@ const defaultWindowPatience = 20 * time.Millisecond
 // the new ones to the next collection, so that a scrape is never slow.
 type windows struct {
 	store    *db.Store
+	fold     *fold
 	logger   *slog.Logger
 	lengths  []time.Duration // the shortest first
 	limit    int
@@ -41,12 +42,12 @@ type windows struct {
 }
 
 // newWindows returns the windows of the options, nil if there are none.
-func newWindows(store *db.Store, o Options) *windows {
+func newWindows(store *db.Store, f *fold, o Options) *windows {
 	if len(o.Windows) == 0 {
 		return nil
 	}
 	w := &windows{
-		store: store, logger: o.Logger, limit: cmp.Or(o.WindowSeriesLimit, defaultWindowSeries),
+		store: store, fold: f, logger: o.Logger, limit: cmp.Or(o.WindowSeriesLimit, defaultWindowSeries),
 		lengths:  slices.Compact(slices.Sorted(slices.Values(o.Windows))),
 		patience: cmp.Or(o.WindowPatience, defaultWindowPatience),
 	}
@@ -121,7 +122,7 @@ func (w *windows) read(ctx context.Context) (*windowSeries, error) {
 		return nil, err
 	}
 	now := w.store.Now()
-	totals, err := w.store.DoraWindows(ctx, w.lengths)
+	totals, err := w.store.DoraWindows(ctx, w.lengths, w.fold.takenPlaces())
 	if err != nil {
 		return nil, err
 	}

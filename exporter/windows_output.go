@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,7 +14,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
-	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/db/dora"
 )
 
@@ -38,31 +38,38 @@ type windowSeries struct {
 }
 
 // owner is the project, the team, or all of them in one environment that a
-// series is about.
+// series is about, or all projects beyond the label set limit.
 type owner struct {
-	scope db.Scope
+	scope dora.Scope
 	dora.Labels
 }
 
 func (o owner) attributes() []attribute.KeyValue {
-	attributes := []attribute.KeyValue{attribute.String("scope", string(o.scope)), attribute.String("environment", o.Environment)}
+	scope, environment := attribute.String("scope", string(o.scope)), attribute.String("environment", o.Environment)
 	switch o.scope {
-	case db.ScopeProject:
-		attributes = append(attributes, attribute.String("project_id", o.Project))
-	case db.ScopeTeam:
-		attributes = append(attributes, attribute.String("team_id", o.Team))
-	case db.ScopeAll:
+	case dora.ScopeProject:
+		return []attribute.KeyValue{scope, environment, attribute.String("project_id", o.Project)}
+	case dora.ScopeTeam:
+		return []attribute.KeyValue{scope, environment, attribute.String("team_id", o.Team)}
+	case dora.ScopeOverflow:
+		return []attribute.KeyValue{scope, overflowLabel.Bool(true)}
+	default:
+		return []attribute.KeyValue{scope, environment}
 	}
-	return attributes
 }
 
-// compareOwners sorts all projects first, then by descending deployments.
-func compareOwners(deployments map[owner]int64) func(a, b owner) int {
-	return func(a, b owner) int {
-		if all := a.scope == db.ScopeAll; all != (b.scope == db.ScopeAll) {
-			return map[bool]int{true: -1, false: 1}[all]
+// compareOwners sorts all projects first, then those beyond the label set limit,
+// then by descending deployments in the longest window.
+func compareOwners(totals map[owner][]dora.ScopeTotals) func(a, b owner) int {
+	deployments := func(o owner) (n int64) {
+		for _, t := range totals[o] {
+			n = max(n, t.Deployments)
 		}
-		return cmp.Or(-cmp.Compare(deployments[a], deployments[b]),
+		return n
+	}
+	order := map[dora.Scope]int{dora.ScopeAll: -2, dora.ScopeOverflow: -1}
+	return func(a, b owner) int {
+		return cmp.Or(cmp.Compare(order[a.scope], order[b.scope]), -cmp.Compare(deployments(a), deployments(b)),
 			cmp.Compare(a.scope, b.scope), cmp.Compare(a.Project, b.Project),
 			cmp.Compare(a.Team, b.Team), cmp.Compare(a.Environment, b.Environment))
 	}
@@ -70,7 +77,6 @@ func compareOwners(deployments map[owner]int64) func(a, b owner) int {
 
 // point is the value of one series of a gauge.
 type point struct {
-	gauge      string
 	attributes attribute.Set
 	value      float64
 }
@@ -78,32 +84,26 @@ type point struct {
 // newWindowSeries turns the totals of windows into series: first those of all
 // projects, then those of the teams and projects with the most deployments, up
 // to a limit. Shortest is the shortest window.
-func newWindowSeries(at time.Time, event int64, shortest time.Duration, windows []db.ScopeTotals, limit int) *windowSeries {
-	figures := dora.Figures()
-	points, deployments := map[owner][]point{}, map[owner]int64{}
-	for _, w := range windows {
-		o := owner{w.Scope, w.Labels}
-		window := attribute.String("window", dora.FormatWindow(w.Length))
-		for _, f := range figures {
-			switch {
-			case !f.AtEnd():
-				points[o] = appendPoints(points[o], f, w.Totals, append(o.attributes(), window))
-			case w.Length == shortest: // once, because it is the same in every window
-				points[o] = appendPoints(points[o], f, w.Totals, o.attributes())
-			}
-		}
-		deployments[o] = max(deployments[o], w.Deployments)
+func newWindowSeries(at time.Time, event int64, shortest time.Duration, windows []dora.ScopeTotals, limit int) *windowSeries {
+	totals := map[owner][]dora.ScopeTotals{}
+	for _, t := range windows {
+		o := owner{t.Scope, t.Labels}
+		totals[o] = append(totals[o], t)
 	}
+	figures := dora.Figures()
 	kept, series, dropped := map[string][]point{}, 0, 0
-	for _, o := range slices.SortedFunc(maps.Keys(points), compareOwners(deployments)) {
-		if dropped > 0 || series+len(points[o]) > limit {
-			dropped += len(points[o])
+	for _, o := range slices.SortedFunc(maps.Keys(totals), compareOwners(totals)) {
+		size := 0 // series are counted before they are made, because most may be dropped
+		eachReading(figures, totals[o], shortest, func(dora.Gauge, dora.Reading, []attribute.KeyValue) { size++ })
+		if dropped > 0 || series+size > limit {
+			dropped += size
 			continue
 		}
-		series += len(points[o])
-		for _, p := range points[o] {
-			kept[p.gauge] = append(kept[p.gauge], p)
-		}
+		series += size
+		labels := o.attributes()
+		eachReading(figures, totals[o], shortest, func(g dora.Gauge, r dora.Reading, of []attribute.KeyValue) {
+			kept[g.Name] = append(kept[g.Name], point{attribute.NewSet(slices.Concat(labels, of)...), r.Value})
+		})
 	}
 	s := &windowSeries{at: at, event: event}
 	for _, f := range figures {
@@ -118,19 +118,38 @@ func newWindowSeries(at time.Time, event int64, shortest time.Duration, windows 
 	return s
 }
 
-// appendPoints appends the series of every gauge of a figure.
-func appendPoints(points []point, f dora.Figure, t dora.Totals, attributes []attribute.KeyValue) []point {
-	value := f.Value(t)
-	for _, g := range f.Gauges {
-		for _, r := range g.Read(value) {
-			labels := slices.Clone(attributes)
-			if r.Quantile != "" {
-				labels = append(labels, attribute.String("quantile", r.Quantile))
+// eachReading visits the readings of every gauge in the windows of an owner, with
+// the window and the quantile that they are of.
+func eachReading(figures []dora.Figure, windows []dora.ScopeTotals, shortest time.Duration,
+	visit func(dora.Gauge, dora.Reading, []attribute.KeyValue),
+) {
+	for _, t := range windows {
+		for _, f := range figures {
+			if !f.AtEnd() || t.Length == shortest { // what is the same in every window is shown once
+				eachReadingOf(f, t, visit)
 			}
-			points = append(points, point{g.Name, attribute.NewSet(labels...), r.Value})
 		}
 	}
-	return points
+}
+
+func eachReadingOf(f dora.Figure, t dora.ScopeTotals, visit func(dora.Gauge, dora.Reading, []attribute.KeyValue)) {
+	var window []attribute.KeyValue
+	if !f.AtEnd() {
+		window = []attribute.KeyValue{attribute.String("window", dora.FormatWindow(t.Length))}
+	}
+	value := f.Value(t.Totals)
+	for _, g := range f.Gauges {
+		if t.Scope == dora.ScopeOverflow && !g.IsCount() {
+			continue
+		}
+		for _, r := range g.Read(value) {
+			labels := window
+			if r.Quantile != "" {
+				labels = append(slices.Clip(window), attribute.String("quantile", r.Quantile))
+			}
+			visit(g, r, labels)
+		}
+	}
 }
 
 // add adds a gauge to both outputs if it has any series.
@@ -150,7 +169,7 @@ func family(g dora.Gauge, points []point) *dto.MetricFamily {
 	for _, p := range points {
 		m := &dto.Metric{Gauge: &dto.Gauge{Value: &p.value}}
 		for _, a := range p.attributes.ToSlice() { // sorted by name
-			name, value := string(a.Key), a.Value.AsString()
+			name, value := strings.ReplaceAll(string(a.Key), ".", "_"), a.Value.Emit()
 			m.Label = append(m.Label, &dto.LabelPair{Name: &name, Value: &value})
 		}
 		family.Metric = append(family.Metric, m)

@@ -47,7 +47,7 @@ func decode(w http.ResponseWriter, r *http.Request, dest any, optional bool) err
 func checkContent(h http.Header) error {
 	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return newProblem(http.StatusUnsupportedMediaType, "unsupported-media-type", "The content encoding is not supported", "",
-			fieldError{"Content-Encoding", fmt.Sprintf("is %.100q; send the body uncompressed", encoding)})
+			fieldError{"Content-Encoding", "is " + db.Quote(encoding) + "; send the body uncompressed"})
 	}
 	header := h.Get("Content-Type")
 	if header == "" {
@@ -60,8 +60,8 @@ func checkContent(h http.Header) error {
 		return nil
 	}
 	return newProblem(http.StatusUnsupportedMediaType, "unsupported-media-type", "The content type is not supported", "",
-		fieldError{"Content-Type", fmt.Sprintf("is %.100q; send application/json in UTF-8 "+
-			"(curl: -H 'Content-Type: application/json')", header)})
+		fieldError{"Content-Type", "is " + db.Quote(header) + "; send application/json in UTF-8 " +
+			"(curl: -H 'Content-Type: application/json')"})
 }
 
 func decodeJSON(body []byte, dest any) error {
@@ -71,12 +71,16 @@ func decodeJSON(body []byte, dest any) error {
 	case errors.As(err, &wrong) && wrong.Path == "":
 		return badRequest(fieldError{"body", wrong.Message})
 	case errors.As(err, &wrong):
-		return badRequest(fieldError{wrong.Path, wrong.Message})
+		return badRequest(fieldError{db.Excerpt(wrong.Path), wrong.Message})
 	case err == nil && bytes.Equal(bytes.TrimSpace(body), []byte("null")):
 		return badRequest(fieldError{"body", "must be an object, not null"})
 	}
 	return err
 }
+
+// maxErrors is how many errors a response lists at most. A URL has room for a
+// hundred thousand.
+const maxErrors = 20
 
 // fields collects the errors of a request's fields, so that a client sees all of
 // them at once.
@@ -85,7 +89,9 @@ type fields struct {
 }
 
 func (f *fields) add(field, format string, args ...any) {
-	f.errs = append(f.errs, fieldError{field, fmt.Sprintf(format, args...)})
+	if len(f.errs) < maxErrors {
+		f.errs = append(f.errs, fieldError{db.Excerpt(field), fmt.Sprintf(format, args...)})
+	}
 }
 
 func (f *fields) err() error {
@@ -141,7 +147,7 @@ func (f *fields) optionalTime(field string, value *string) time.Time {
 	case t.Before(time.Unix(0, 0)):
 		// Year 1, which programs write for a missing date, is the zero time, and
 		// the store would take it for no date.
-		f.add(field, "is %s; dates before 1970 are not accepted", *value)
+		f.add(field, "is %s; dates before 1970 are not accepted", db.Excerpt(*value))
 	}
 	return t
 }
@@ -186,5 +192,5 @@ func parseTime(value string) (time.Time, error) {
 	if value == "" {
 		return time.Time{}, errors.New("is empty; omit it or " + want)
 	}
-	return time.Time{}, fmt.Errorf("is %.60q, which is not a date with a time zone; %s", value, want)
+	return time.Time{}, fmt.Errorf("is %s, which is not a date with a time zone; %s", db.Quote(value), want)
 }

@@ -60,7 +60,7 @@ type DeployedRequest struct {
 func (q DeployedRequest) command(a *api, id string) (db.FinishDeployment, error) {
 	var f fields
 	if q.ID != nil && *q.ID != id {
-		f.add("id", "is %.60q but the path has %.60q; send the same value or omit the field", *q.ID, id)
+		f.add("id", "is %s but the path has %s; send the same value or omit the field", db.Quote(*q.ID), db.Quote(id))
 	}
 	c := db.FinishDeployment{
 		Ref: db.Ref{

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,12 +14,12 @@ import (
 
 // explainAnswer is the answer of GET /dora/explain.
 type explainAnswer struct {
-	Metric   dora.Name  `json:"metric"`
-	From     *string    `json:"from"`
-	To       *string    `json:"to"`
-	Figure   any        `json:"figure"`
-	Bands    bands      `json:"bands"`
-	Evidence []evidence `json:"evidence"`
+	Metric   dora.Name       `json:"metric"`
+	From     *string         `json:"from"`
+	To       *string         `json:"to"`
+	Figure   json.RawMessage `json:"figure"`
+	Bands    bands           `json:"bands"`
+	Evidence []evidence      `json:"evidence"`
 }
 
 // evidence is one deployment or one incident.
@@ -90,30 +91,38 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request, _ httprouter.Param
 	}
 	return writeJSON(w, http.StatusOK, explainAnswer{
 		Metric: figure.Name, From: showTime(dq.From), To: showTime(dq.To), Bands: showBands(b),
-		Figure: showFigure(figure, groups[0].Totals, b), Evidence: shown,
+		Figure: appendFigure(nil, figure, groups[0].Totals, b), Evidence: shown,
 	})
 }
 
 func writeEvidenceCSV(w http.ResponseWriter, found []evidence) error {
-	records := [][]string{{
+	header := []string{
 		"kind", "id", "project_id", "environment", "team_id", "counted", "value_seconds",
 		"first_commit_at", "deploy_start_at", "deployed_at", "rework", "incident_ids",
 		"deployment_id", "started_at", "restored_at", "finished_at",
-	}}
-	for _, e := range found {
-		record := make([]string, 0, len(records[0]))
-		counted, value := strconv.FormatBool(e.Counted), csvNumber(e.ValueSeconds)
-		if d := e.Deployment; d != nil {
-			record = append(record, "deployment", csvCell(d.ID), csvCell(d.ProjectID), csvCell(d.Environment), csvText(d.TeamID),
-				counted, value, csvText(d.FirstCommitAt), csvText(d.DeployStartAt), csvText(d.DeployedAt),
-				strconv.FormatBool(d.Rework), csvCell(strings.Join(e.IncidentIDs, " ")), "", "", "", "")
-		} else {
-			i := e.Incident
-			record = append(record, "incident", csvCell(i.ID), csvCell(i.ProjectID), csvCell(i.Environment), csvText(i.TeamID),
-				counted, value, "", "", "", "", "", csvText(i.DeploymentID),
-				csvText(i.StartedAt), csvText(i.RestoredAt), csvText(i.FinishedAt))
-		}
-		records = append(records, record)
 	}
-	return writeCSV(w, "evidence.csv", records)
+	return writeCSV(w, "evidence.csv", header, func(yield func([]string) bool) {
+		for _, e := range found {
+			if !yield(evidenceRecord(e)) {
+				return
+			}
+		}
+	})
+}
+
+func evidenceRecord(e evidence) []string {
+	counted, value := strconv.FormatBool(e.Counted), csvNumber(e.ValueSeconds)
+	if d := e.Deployment; d != nil {
+		return []string{
+			"deployment", csvCell(d.ID), csvCell(d.ProjectID), csvCell(d.Environment), csvText(d.TeamID),
+			counted, value, csvText(d.FirstCommitAt), csvText(d.DeployStartAt), csvText(d.DeployedAt),
+			strconv.FormatBool(d.Rework), csvCell(strings.Join(e.IncidentIDs, " ")), "", "", "", "",
+		}
+	}
+	i := e.Incident
+	return []string{
+		"incident", csvCell(i.ID), csvCell(i.ProjectID), csvCell(i.Environment), csvText(i.TeamID),
+		counted, value, "", "", "", "", "", csvText(i.DeploymentID),
+		csvText(i.StartedAt), csvText(i.RestoredAt), csvText(i.FinishedAt),
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 	_ "time/tzdata" // the image has no time zones of its own
 
+	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/db/dora"
 )
 
@@ -35,13 +36,15 @@ func (q *query) location() *time.Location {
 	}
 	location, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
-		q.add("tz", "is %.60q: send the name of a time zone, such as Europe/Berlin or UTC", name)
+		q.add("tz", "is %s: send the name of a time zone, such as Europe/Berlin or UTC", db.Quote(name))
 		return time.UTC
 	}
 	return location
 }
 
-// window reads from and to, or the length of a window that ends at to or now.
+// window reads from and to, or the length of a window that ends at to or now. A
+// window ends now at the latest: nothing has happened after it, and the days until
+// to would only make the figures per day smaller.
 func (a *api) window(q *query, location *time.Location) (from, to time.Time) {
 	length := defaultWindow
 	if value := q.text("window"); value != "" {
@@ -54,13 +57,17 @@ func (a *api) window(q *query, location *time.Location) (from, to time.Time) {
 		}
 	}
 	from, to = q.date("from", location), q.date("to", location)
-	if to.IsZero() {
-		_, to = a.Store.Window(length)
+	if _, now := a.Store.Window(length); to.IsZero() || to.After(now) {
+		to = now
 	}
 	if from.IsZero() {
 		from = to.Add(-length)
 	}
-	if !from.Before(to) && len(q.errs) == 0 {
+	switch {
+	case len(q.errs) > 0:
+	case from.After(a.Store.Now()):
+		q.add("from", "is %s, which is in the future: send an earlier date", *showTime(from))
+	case !from.Before(to):
 		q.add("from", "is %s, which is not before to, %s: send an earlier date", *showTime(from), *showTime(to))
 	}
 	if from.Before(time.Unix(0, 0)) {
@@ -84,9 +91,9 @@ func (q *query) date(name string, location *time.Location) time.Time {
 	}
 	switch {
 	case err != nil:
-		q.add(name, "is %.60q: send a date such as 2026-01-31, or one with its time such as 2026-01-31T12:00:00Z", value)
+		q.add(name, "is %s: send a date such as 2026-01-31, or one with its time such as 2026-01-31T12:00:00Z", db.Quote(value))
 	case t.Before(time.Unix(0, 0)):
-		q.add(name, "is %.60q: a date before 1970 cannot be right", value)
+		q.add(name, "is %s: a date before 1970 cannot be right", db.Quote(value))
 	}
 	return t.UTC()
 }
@@ -98,7 +105,7 @@ func (q *query) choice(name, absent string, words ...string) string {
 		return absent
 	}
 	if !slices.Contains(words, value) {
-		q.add(name, "is %.40q: send one of %s", value, strings.Join(words, ", "))
+		q.add(name, "is %s: send one of %s", db.Quote(value), strings.Join(words, ", "))
 		return absent
 	}
 	return value
@@ -118,7 +125,7 @@ func (q *query) groupBy() (by dora.GroupBy) {
 		case "environment":
 			by.Environment = true
 		default:
-			q.add("group_by", "has %.40q: send any of project, team and environment, with commas between", word)
+			q.add("group_by", "has %s: send any of project, team and environment, with commas between", db.Quote(word))
 		}
 	}
 	return by

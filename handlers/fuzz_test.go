@@ -2,6 +2,8 @@ package handlers_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -84,7 +86,7 @@ func (in *inside) check(t *testing.T, path, body string, headers ...string) {
 	case got.Code < 400 || got.Code >= 500:
 		t.Fatalf("%s %q: %d %s", path, body, got.Code, got.Body)
 	default:
-		checkProblem(t, got)
+		checkProblem(t, got, path, body, strings.Join(headers, " "))
 		if after != before {
 			t.Fatalf("%s %q: %d, and %d events", path, body, got.Code, after-before)
 		}
@@ -94,11 +96,49 @@ func (in *inside) check(t *testing.T, path, body string, headers ...string) {
 	}
 }
 
-func checkProblem(t *testing.T, got *httptest.ResponseRecorder) {
+// checkProblem checks that a response is a problem document that repeats at most 60
+// bytes in a row of anything that was sent.
+func checkProblem(t *testing.T, got *httptest.ResponseRecorder, sent ...string) {
 	t.Helper()
 	p, err := readJSON[problem](got.Body.Bytes())
-	if err != nil || p.Status != got.Code || len(p.Errors) == 0 || p.Errors[0].Message == "" {
+	if err != nil || p.Status != got.Code || len(p.Errors) == 0 || p.Errors[0].Message == "" || !utf8.Valid(got.Body.Bytes()) {
 		t.Fatalf("%v in %d %s", err, got.Code, got.Body)
+	}
+	const most = 16 << 10
+	for _, text := range sent {
+		if got.Body.Len() > most || repeats(p, text) || repeats(p, readText(text)) {
+			t.Fatalf("%q is repeated in %s", text, got.Body)
+		}
+	}
+}
+
+// readText returns what a path, a query or a JSON object says.
+func readText(text string) string {
+	var object map[string]any
+	if json.Unmarshal([]byte(text), &object) == nil {
+		return fmt.Sprint(object)
+	}
+	if plain, err := url.QueryUnescape(text); err == nil {
+		return plain
+	}
+	return text
+}
+
+// checkFigures checks that a response which is not a problem document is well
+// formed.
+func checkFigures(t *testing.T, got *httptest.ResponseRecorder) {
+	t.Helper()
+	content := got.Header().Get("Content-Type")
+	switch {
+	case strings.HasPrefix(content, "application/json"):
+		if !json.Valid(got.Body.Bytes()) {
+			t.Fatalf("not JSON: %s", got.Body)
+		}
+	case strings.HasPrefix(content, "image/svg+xml"):
+		wellFormed(t, got.Body.String(), "")
+	}
+	if got.Code != http.StatusOK || !utf8.Valid(got.Body.Bytes()) {
+		t.Fatalf("%d %q", got.Code, got.Body)
 	}
 }
 
@@ -192,13 +232,18 @@ func FuzzQuery(f *testing.F) {
 	for _, seed := range []string{
 		"", "limit=1", "limit=0", "offset=1&limit=500", "cursor=MS4x", "cursor=MTc2Mzg5MjAwMDAwMC4x", "type=unfinished", "filter=in-progress&type=",
 		"project_id=p&team_id=t&environment=e", "a=b", "a;b", "%zz", "limit=1&limit=2", "cursor=OTIyMzM3MjAzNjg1NDc3NTgwNy4tMQ",
+		"project_id=%EF%BF%BE&team_id=%EF%BF%BF&environment=%E2%80%AE", "project_id=%00%1b%c2%85", "team_id=%ff%fe&%ff=1", "project_id=%ed%a0%80",
+		"metric=incidents&window=2d&tz=Europe/Berlin", "metric=change_lead_time&from=2026-01-01&to=2026-01-31&interval=day&group_by=project,team",
+		"window=9999999999w&format=csv", "tz=../../etc/passwd&bands=2021&interval=year", strings.Repeat("a=&", 30), strings.Repeat("%e2%82%ac", 80) + "=1",
 	} {
 		f.Add(seed)
 	}
 	in := startInside(f)
 	in.prepare()
 	f.Fuzz(func(t *testing.T, query string) {
-		for _, path := range []string{"/deployments", "/incidents", "/deployments/1", "/incidents/1"} {
+		for _, path := range []string{
+			"/deployments", "/incidents", "/deployments/1", "/incidents/1", "/dora", "/dora/explain", "/", "/badge/incidents.svg",
+		} {
 			target := &url.URL{Path: path, RawQuery: query}
 			w := httptest.NewRecorder()
 			in.api.ServeHTTP(w, &http.Request{Method: http.MethodGet, URL: target, Header: http.Header{}})
@@ -206,8 +251,30 @@ func FuzzQuery(f *testing.F) {
 				t.Fatalf("%s?%s: %d %s", path, query, w.Code, w.Body)
 			}
 			if w.Code >= 400 {
-				checkProblem(t, w)
+				checkProblem(t, w, query)
+				continue
 			}
+			checkFigures(t, w)
+		}
+	})
+}
+
+func FuzzHeaders(f *testing.F) {
+	for _, seed := range [][4]string{
+		{"POST", "application/json", "identity", "key"}, {"post", "application/json; charset=latin1", "gzip", "\x00"},
+		{"PATCH", ";", "\xff", strings.Repeat("k", 300)}, {strings.Repeat("M", 100), strings.Repeat("text/", 50), strings.Repeat("é", 80), "\u202e"},
+	} {
+		f.Add(seed[0], seed[1], seed[2], seed[3])
+	}
+	in := startInside(f)
+	f.Fuzz(func(t *testing.T, method, content, encoding, key string) {
+		got := in.send(t, method, "/incidents", `{"project_id": "p"}`,
+			"Content-Type", content, "Content-Encoding", encoding, "Idempotency-Key", key)
+		switch {
+		case got.Code >= 500 || got.Code >= 300 && got.Code < 400:
+			t.Fatalf("%d %s", got.Code, got.Body)
+		case got.Code >= 400:
+			checkProblem(t, got, method, content, encoding, key)
 		}
 	})
 }

@@ -56,8 +56,9 @@ const prefix = "/api/v1"
 // api holds what the handlers share.
 type api struct {
 	Options
-	requests requestDurations
-	pages    *page.Renderer
+	requests  requestDurations
+	pages     *page.Renderer
+	readiness readiness
 }
 
 // handler serves one route. It either writes a response or returns an error,
@@ -139,7 +140,7 @@ func (a *api) router() http.Handler {
 	for _, at := range []string{"", prefix} {
 		for _, rt := range a.routes() {
 			pattern := at + rt.path
-			serve := a.instrument(pattern, a.authorize(rt.access, rt.serve))
+			serve := a.instrument(pattern, a.sameOrigin(a.authorize(rt.access, rt.serve)))
 			router.Handle(rt.method, pattern, serve)
 			if rt.method == http.MethodGet {
 				router.Handle(http.MethodHead, pattern, serve)
@@ -147,7 +148,7 @@ func (a *api) router() http.Handler {
 		}
 	}
 	router.NotFound = a.fallback(func(_ http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
-		return notFound(r.URL.Path + " does not exist; see /openapi.yaml for the routes")
+		return notFound(db.Excerpt(r.URL.Path) + " does not exist; see /openapi.yaml for the routes")
 	})
 	router.MethodNotAllowed = a.fallback(func(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 		// The router always lists OPTIONS, which is not served.
@@ -155,7 +156,7 @@ func (a *api) router() http.Handler {
 		methods = slices.DeleteFunc(methods, func(m string) bool { return m == http.MethodOptions })
 		allowed := strings.Join(methods, ", ")
 		w.Header().Set("Allow", allowed)
-		return methodNotAllowed(r.Method, allowed)
+		return methodNotAllowed(db.Excerpt(r.Method), allowed)
 	})
 	return matchEscaped(router)
 }
@@ -163,7 +164,7 @@ func (a *api) router() http.Handler {
 // fallback serves requests that no route matches. It requires a credential, so
 // that clients without one cannot discover which paths exist.
 func (a *api) fallback(serve handler) http.Handler {
-	instrumented := a.instrument("", a.authorize(credentialAccess, serve))
+	instrumented := a.instrument("", a.sameOrigin(a.authorize(credentialAccess, serve)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { instrumented(w, r, nil) })
 }
 

@@ -6,13 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
+
+	"github.com/em-metrics/em-metrics/db"
 )
 
-// readyTimeout is how long a write may take before the service is not ready.
-const readyTimeout = 3 * time.Second
+const (
+	// readyTimeout is how long a write may take before the service is not ready.
+	readyTimeout = 3 * time.Second
+	// readyInterval is how soon after a trial write there is another.
+	readyInterval = time.Second
+)
 
 //go:embed openapi.yaml
 var openAPI []byte
@@ -26,16 +33,38 @@ func (a *api) health(w http.ResponseWriter, _ *http.Request, _ httprouter.Params
 	return writeJSON(w, http.StatusOK, status{"ok"})
 }
 
-// ready serves GET /ready: 200 if a trial write succeeds, 503 with the reason if
-// it fails or takes too long.
-func (a *api) ready(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
-	defer cancel()
-	err := a.Store.Ready(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return unavailable(fmt.Sprintf("the store did not respond within %s", readyTimeout), err)
+// readiness is the result of the latest trial write. It needs no credential to ask
+// for, so it is shared by all who ask within [readyInterval].
+type readiness struct {
+	mu      sync.Mutex // held during a trial write, so that others wait for its result
+	checked time.Time  // when it ended
+	err     error
+}
+
+// check returns whether the store can be written to, by a trial write unless the
+// latest one ended less than [readyInterval] ago.
+func (v *readiness) check(ctx context.Context, store *db.Store) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	// A clock that was set back makes the age negative.
+	if age := store.Now().Sub(v.checked); age >= 0 && age < readyInterval {
+		return v.err
 	}
-	if err != nil {
+	// The result is not only for the client that asked first, who may disconnect.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
+	defer cancel()
+	v.err = store.Ready(ctx)
+	if errors.Is(v.err, context.DeadlineExceeded) {
+		v.err = unavailable(fmt.Sprintf("the store did not respond within %s", readyTimeout), v.err)
+	}
+	v.checked = store.Now()
+	return v.err
+}
+
+// ready serves GET /ready: 200 if a trial write succeeded less than a second ago,
+// 503 with the reason if it failed or took too long.
+func (a *api) ready(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
+	if err := a.readiness.check(r.Context(), a.Store); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, status{"ready"})

@@ -1,7 +1,10 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -115,7 +118,7 @@ func (a *api) restoreIncident(w http.ResponseWriter, r *http.Request, p httprout
 	if err != nil {
 		return err
 	}
-	return a.execute(w, r, command)
+	return nameDate(a.execute(w, r, command), "restored_at")
 }
 
 // finishIncident serves POST /incidents/:id/finished: 200 with the incident, 404 if
@@ -125,7 +128,26 @@ func (a *api) finishIncident(w http.ResponseWriter, r *http.Request, p httproute
 	if err != nil {
 		return err
 	}
-	return a.execute(w, r, db.FinishIncident(command))
+	return nameDate(a.execute(w, r, db.FinishIncident(command)), "finished_at")
+}
+
+// nameDate replaces the field that a store error is about by the one that the
+// client sent it as: date.
+func nameDate(err error, field string) error {
+	var e *db.Error
+	if !errors.As(err, &e) || !slices.ContainsFunc(e.Fields, func(f db.FieldError) bool { return f.Field == field }) {
+		return err
+	}
+	named := *e
+	named.Fields = nil
+	for _, f := range e.Fields {
+		if f.Field == field {
+			f.Field = "date"
+		}
+		f.Message = strings.ReplaceAll(f.Message, field, "date") // of the other date, which it contradicts
+		named.Fields = append(named.Fields, f)
+	}
+	return &named
 }
 
 // dateCommand decodes a request to restore an incident. To finish one is the same

@@ -65,6 +65,7 @@ func (a *api) instrument(pattern string, next handler) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		setDefaultHeaders(rec.Header())
 		defer func() {
 			if cause := recover(); cause != nil {
 				a.answerPanic(rec, r, cause)
@@ -80,6 +81,14 @@ func (a *api) instrument(pattern string, next handler) httprouter.Handle {
 	}
 }
 
+// setDefaultHeaders sets the headers of every response, unless its handler replaces
+// them: nothing is stored by browsers and proxies, because all of it changes and most
+// of it requires a credential, and no browser guesses another type of content.
+func setDefaultHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
 // answerPanic responds to a request whose handler panicked. A response that has
 // started cannot be fixed: it is marked as broken, so that the connection is
 // closed and the client does not mistake it for complete.
@@ -88,12 +97,13 @@ func (a *api) answerPanic(rec *recorder, r *http.Request, cause any) {
 		rec.broken = true // intended, and net/http must see it
 		return
 	}
-	a.Logger.ErrorContext(r.Context(), "handler panicked", "cause", cause, "stack", string(debug.Stack()))
+	a.Logger.ErrorContext(r.Context(), "handler panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	if rec.written {
 		rec.status, rec.broken = http.StatusInternalServerError, true
 		return
 	}
 	clear(rec.Header()) // it belongs to another response
+	setDefaultHeaders(rec.Header())
 	a.fail(rec, r, fmt.Errorf("panic: %v", cause))
 }
 
@@ -110,7 +120,7 @@ func (a *api) record(r *http.Request, pattern string, rec *recorder, took time.D
 	}
 	a.Logger.LogAttrs(r.Context(), level, "request",
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.status),
-		slog.Duration("duration", took), slog.String("client", r.RemoteAddr))
+		slog.Float64("duration_seconds", took.Seconds()), slog.String("client", r.RemoteAddr))
 }
 
 // knownMethod bounds the values of the label, because a client may send any method.

@@ -83,7 +83,7 @@ func TestMetricsAreOptional(t *testing.T) {
 	}
 }
 
-var volatile = regexp.MustCompile(`time=\S+ |duration=\S+ |client=\S+`)
+var volatile = regexp.MustCompile(`time=\S+ |duration_seconds=\S+ |client=\S+`)
 
 // TestEachRequestIsLoggedOnOneLine compares the log at the default level, and looks
 // for contents that must not be in it.
@@ -142,4 +142,48 @@ func TestRequestsAreCountedByRouteAndStatus(t *testing.T) {
 		`http_request_method="POST",http_response_status_code="404",http_route="/api/v1/incidents/:id/restored" 3`,
 		`http_request_method="_OTHER",http_response_status_code="405" 3`,
 	})
+}
+
+// TestResponsesAreNeitherStoredNorSniffed requests every kind of response. Only
+// badges may be stored, as before.
+func TestResponsesAreNeitherStoredNorSniffed(t *testing.T) {
+	s := aDay(t)
+	panics := start(t, withPanic("", "an internal detail"))
+	closed := start(t, withAuth(tokenOnly))
+	for request, answers := range map[string]struct {
+		service *service
+		status  int
+	}{
+		"GET /deployments":                              {s, 200},
+		"GET /incidents":                                {s, 200},
+		"GET /dora":                                     {s, 200},
+		"GET /dora?format=csv":                          {s, 200},
+		"GET /dora/explain?metric=incidents":            {s, 200},
+		"GET /dora/explain?metric=incidents&format=csv": {s, 200},
+		"GET /":                            {s, 200},
+		"GET /config":                      {s, 200},
+		"GET /version":                     {s, 200},
+		"GET /openapi.yaml":                {s, 200},
+		"GET /health":                      {s, 200},
+		"GET /ready":                       {s, 200},
+		"GET /metrics":                     {s, 200},
+		"GET /badge/incidents.svg":         {s, 200},
+		"GET /badge/incidents.svg?a=b":     {s, 400},
+		"GET /badge/unknown.svg":           {s, 404},
+		"POST /incidents":                  {s, 400},
+		"PUT /incidents":                   {s, 405},
+		"POST /incidents/nothing/restored": {s, 404},
+		"GET /nothing":                     {s, 404},
+		"GET /dora?a=b":                    {closed, 401},
+		"GET /api/v1/metrics":              {panics, 500},
+	} {
+		got := answers.service.send(request, "")
+		cached := "no-store"
+		if request == "GET /badge/incidents.svg" {
+			cached = "max-age=300"
+		}
+		if got.status != answers.status || got.header.Get("Cache-Control") != cached || got.header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d %q", request, got.status, got.header)
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/julienschmidt/httprouter"
 
+	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/handlers/page"
 )
@@ -49,7 +50,7 @@ func (a *api) badge(w http.ResponseWriter, r *http.Request, p httprouter.Params)
 	name, ok := strings.CutSuffix(file, ".svg")
 	figure, known := dora.Find(dora.Name(name))
 	if err != nil || !ok || !known {
-		return notFound(fmt.Sprintf("%s does not exist; badges are named <metric>.svg, with one of %s", r.URL.Path, figureNames()))
+		return notFound(fmt.Sprintf("%s does not exist; badges are named <metric>.svg, with one of %s", db.Excerpt(r.URL.Path), figureNames()))
 	}
 	q := parseQuery(r)
 	shown := a.pageQuery(q)

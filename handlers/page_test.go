@@ -183,3 +183,33 @@ func TestBadgesArePublicIfMetricsAre(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesAreIsolatedFromTheTextAroundThem: U+202E in a name would reverse what
+// follows it.
+func TestNamesAreIsolatedFromTheTextAroundThem(t *testing.T) {
+	const project, environment, id, team = "shop\u202epohs", "prod\u202edorp", "1\u2069\u202e2", "team\u202emaet"
+	s := start(t, withTeams(t, `{"teams": {"`+team+`": {"projects": ["`+project+`"]}}}`))
+	s.must("POST /deployments", `{"id": "`+id+`", "project_id": "`+project+`", "environment": "`+environment+`", "first_commit_at": "@10:00"}`)
+	s.must("POST /incidents", `{"id": "`+id+`", "project_id": "`+project+`", "environment": "`+environment+`", "deployment_id": "`+id+`"}`)
+	isolated := regexp.MustCompile(`<bdi>[^<]*</bdi>|<option [^>]*>[^<]*</option>|\x{2068}[^<\x{2069}]*\x{2069}|<[^>]*>`)
+	filter := "project_id=" + url.QueryEscape(project) + "&team_id=" + url.QueryEscape(team) + "&environment=" + url.QueryEscape(environment)
+	for _, path := range []string{"/", "/?" + filter, "/badge/incidents.svg?" + filter} {
+		got := s.get(path)
+		if got.status != 200 || !strings.Contains(got.body, "\u202e") && path != "/" {
+			t.Fatalf("%s: %d without the names", path, got.status)
+		}
+		if rest := isolated.ReplaceAllString(got.body, ""); strings.ContainsAny(rest, "\u202e\u2069") {
+			i := strings.IndexAny(rest, "\u202e\u2069")
+			t.Errorf("%s: %q is not isolated", path, rest[max(0, i-60):min(len(rest), i+60)])
+		}
+	}
+	body := s.get("/").body
+	for name, cells := range map[string]int{project: 6, environment: 5, id: 6, team: 3} {
+		if n := strings.Count(body, "<bdi>"+name+"</bdi>"); n < cells {
+			t.Errorf("%q is isolated %d times, want %d", name, n, cells)
+		}
+	}
+	if plain := s.get("/?project_id=boutique-é-Ж").body; !strings.Contains(plain, "<title>em-metrics: boutique-é-Ж</title>") {
+		t.Error("a name that reorders nothing is not shown as it is")
+	}
+}

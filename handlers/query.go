@@ -70,7 +70,7 @@ func (q *query) number(name string, absent, least, most int) int {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < least || n > most {
-		q.add(name, "is %.40q; send an integer from %d to %d", value, least, most)
+		q.add(name, "is %s; send an integer from %d to %d", db.Quote(value), least, most)
 		return absent
 	}
 	return n
@@ -108,7 +108,7 @@ func (q *query) incidentState() db.IncidentState {
 	case "unfinished":
 		return db.Unfinished
 	}
-	q.add(name, "is %.40q; send in-progress or unfinished", value)
+	q.add(name, "is %s; send in-progress or unfinished", db.Quote(value))
 	return db.AnyIncident
 }
 

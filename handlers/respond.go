@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -62,12 +63,20 @@ func firstVisible(text string) string {
 	return ""
 }
 
-// writeCSV writes records as a CSV file of that name.
-func writeCSV(w http.ResponseWriter, name string, records [][]string) error {
+// writeCSV writes a CSV file of that name. A record is written before the next one
+// is asked for.
+func writeCSV(w http.ResponseWriter, name string, header []string, records iter.Seq[[]string]) error {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_ = csv.NewWriter(w).WriteAll(records) // an error means that the client is gone
+	out := csv.NewWriter(w)
+	err := out.Write(header)
+	for record := range records {
+		if err != nil { // the client is gone
+			return nil
+		}
+		err = out.Write(record)
+	}
+	out.Flush()
 	return nil
 }
 

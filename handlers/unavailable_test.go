@@ -1,10 +1,15 @@
 package handlers_test
 
 import (
+	"context"
 	"database/sql"
+	"net/http/httptest"
 	"os"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/em-metrics/em-metrics/db/dbtest"
 )
 
 func impatient(o *setup) { o.Database.BusyTimeout = time.Millisecond }
@@ -44,6 +49,7 @@ func TestLockedDatabaseIsReportedAndRecovers(t *testing.T) {
 	if got := s.send("POST /incidents", `{"id": "1", "project_id": "shop"}`); got.status != 201 {
 		t.Errorf("after the lock: %s", got)
 	}
+	s.now.Set(dbtest.At("12:01"))
 	if got := s.get("/ready"); got.status != 200 || got.body != `{"status":"ready"}`+"\n" {
 		t.Errorf("after the lock: %s", got)
 	}
@@ -68,6 +74,7 @@ func TestMissingDatabaseFileIsReported(t *testing.T) {
 	if err := os.Rename(path+".away", path); err != nil {
 		t.Fatal(err)
 	}
+	s.now.Set(dbtest.At("12:01"))
 	if got := s.get("/ready"); got.status != 200 {
 		t.Errorf("after it is back: %s", got)
 	}
@@ -84,5 +91,102 @@ func TestClosedStoreIsNotReady(t *testing.T) {
 	// Clients must not see the error of the closed pool.
 	if got := s.get("/deployments"); got.status < 500 || got.String() != "500 server the error has been logged; the request can safely be retried" {
 		t.Errorf("list: %s", got)
+	}
+}
+
+// TestReadyWritesAtMostOnceASecond: anyone may ask, so the result of a trial write is
+// shared by all who ask within a second, and no longer.
+func TestReadyWritesAtMostOnceASecond(t *testing.T) {
+	s := start(t)
+	asked := s.now.Now()
+	size := func() int64 {
+		bytes, err := s.store.Size()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes
+	}
+	expect := func(want string) {
+		t.Helper()
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if got := s.get("/ready"); got.String() != want {
+					t.Errorf("got %s, want %s", got, want)
+				}
+			})
+		}
+		all.Wait()
+	}
+	before := size()
+	s.now.Set(dbtest.At("11:59"))
+	if err := s.store.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	oneWrite := size() - before
+	const ready, gone = "200 //", "503 server the database file is gone: put it back before a restart, which would lose what it holds"
+	for _, step := range []struct {
+		after time.Duration
+		want  int64
+	}{
+		{0, oneWrite}, {0, 0}, {999 * time.Millisecond, 0}, {time.Second, oneWrite}, {time.Second, 0},
+		{-time.Hour, oneWrite}, // the clock was set back
+	} {
+		s.now.Set(asked.Add(step.after))
+		before := size()
+		expect(ready)
+		if written := size() - before; written != step.want {
+			t.Errorf("%s after the first request: %d bytes were written, want %d", step.after, written, step.want)
+		}
+	}
+
+	s.now.Set(dbtest.At("13:00"))
+	expect(ready)
+	if err := os.Rename(s.store.Path(), s.store.Path()+".away"); err != nil {
+		t.Fatal(err)
+	}
+	expect(ready) // for the rest of the second
+	s.now.Advance(time.Second)
+	expect(gone)
+	if err := os.Rename(s.store.Path()+".away", s.store.Path()); err != nil {
+		t.Fatal(err)
+	}
+	expect(gone)
+	s.now.Advance(time.Second)
+	expect(ready)
+}
+
+// TestReadyDoesNotDependOnTheClientThatAskedFirst: it may disconnect in the middle.
+func TestReadyDoesNotDependOnTheClientThatAskedFirst(t *testing.T) {
+	in := startInside(t)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, ctx := range []context.Context{gone, t.Context()} {
+		w := httptest.NewRecorder()
+		in.api.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/ready", nil))
+		if w.Code != 200 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+}
+
+// TestCorrectDateIsNotTheClientsMistakeAfterTheClockWentBack: a client that sends the
+// right date retries until the service's clock is right again.
+func TestCorrectDateIsNotTheClientsMistakeAfterTheClockWentBack(t *testing.T) {
+	s := start(t)
+	s.must("POST /deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@10:00"}`)
+	s.now.Set(dbtest.At("11:00"))
+	got := s.send("POST /deployments/1/deployed", `{"deployed_at": "@11:55"}`)
+	want := "503 server the clock of the service went back by 1h0m0s, to 2026-03-04T11:00:00.000Z, " +
+		"which makes deployed_at (2026-03-04T11:55:00.000Z) a date in the future"
+	if got.String() != want || got.header.Get("Retry-After") == "" {
+		t.Errorf("got %s, Retry-After %q", got, got.header.Get("Retry-After"))
+	}
+	if got := s.send("POST /deployments/1/deployed", `{"deployed_at": "@12:06"}`); got.status != 422 {
+		t.Errorf("a date that was in the future before, too: %s", got)
+	}
+	s.now.Set(dbtest.At("12:01"))
+	if got := s.send("POST /deployments/1/deployed", `{"deployed_at": "@11:55"}`); got.status != 200 {
+		t.Errorf("after the clock was corrected: %s", got)
 	}
 }

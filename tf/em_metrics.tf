@@ -8,8 +8,14 @@ locals {
 
   collector_url = var.alloy.enabled ? "http://${local.alloy_name}:${local.alloy_otlp_port}" : var.otel_collector_url
 
+  # The Go runtime stays below 90% of the memory limit, because it does not count the
+  # memory of SQLite.
+  memory_units = { "" = 1, m = 0.001, k = 1e3, M = 1e6, G = 1e9, T = 1e12, Ki = pow(2, 10), Mi = pow(2, 20), Gi = pow(2, 30), Ti = pow(2, 40) }
+  memory_limit = try(regex("^([0-9.]+)([A-Za-z]*)$", var.resources.limits.memory), null)
+  go_memory    = local.memory_limit == null ? {} : { GOMEMLIMIT = tostring(floor(0.9 * local.memory_limit[0] * local.memory_units[local.memory_limit[1]])) }
+
   # Unset variables are omitted.
-  environment = { for name, value in merge(var.env, {
+  environment = { for name, value in merge(local.go_memory, var.env, {
     PORT                                = tostring(local.port)
     SQLITE_DB                           = "/data/em-metrics.db"
     CONFIG                              = length(var.teams) > 0 ? "${local.teams_path}/teams.json" : null

@@ -77,7 +77,7 @@ func stop(b *testing.B, s *programtest.Service) {
 }
 
 // fillStore writes the rows and events that the store would, in one statement.
-func fillStore(b *testing.B, path string, events, projects int) {
+func fillStore(b testing.TB, path string, events, projects int) {
 	b.Helper()
 	store, err := db.Open(context.Background(), path, db.Options{})
 	if err != nil {

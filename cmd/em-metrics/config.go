@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -41,6 +42,8 @@ type config struct {
 	ShutdownLimit time.Duration `env:"EM_METRICS_SHUTDOWN_TIMEOUT" envDefault:"10s" help:"time limit for a graceful shutdown"`
 	LogLevel      slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	LogFormat     string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json"`
+
+	unknown []string // names of variables that begin with EM_METRICS_ and have no effect
 }
 
 // toggle is on for any value except the empty one, 0, false, no and off.
@@ -79,11 +82,13 @@ func (w *windows) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// loadConfig reads the settings. The error lists every invalid variable by name.
+// loadConfig reads the settings. The error lists every problem, by the name of its
+// variable.
 func loadConfig(environ []string) (config, error) {
 	variables := env.ToMap(environ)
-	problems := readSecretFiles(variables)
 	var c config
+	problems, unknown := checkNames(variables)
+	problems = append(problems, readSecretFiles(variables)...)
 	// The defaults come first. They remain where a value is invalid, so that the
 	// checks do not report it again.
 	if err := env.ParseWithOptions(&c, env.Options{Environment: map[string]string{}}); err != nil {
@@ -92,7 +97,9 @@ func loadConfig(environ []string) (config, error) {
 	if err := env.ParseWithOptions(&c, env.Options{Environment: variables}); err != nil {
 		problems = append(problems, parseProblems(err, variables)...)
 	}
+	c.unknown = unknown
 	problems = append(problems, c.check()...)
+	problems = append(problems, c.checkResources()...)
 	if len(problems) > 0 {
 		return c, fmt.Errorf("invalid configuration:\n%w\nTry:   em-metrics help", errors.Join(problems...))
 	}
@@ -180,6 +187,17 @@ func (c config) check() (problems []error) {
 	return problems
 }
 
+// warnings describes the settings that are valid and probably a mistake.
+func (c config) warnings() (warnings []string) {
+	if c.NoAuth && (c.Token != "" || c.Username != "" || c.Password != "") {
+		warnings = append(warnings, "EM_METRICS_NO_AUTH is on: the credentials that are set are not checked, and every request is accepted")
+	}
+	for _, name := range c.unknown {
+		warnings = append(warnings, name+" is not a setting and has no effect")
+	}
+	return warnings
+}
+
 func (c config) auth() handlers.Auth {
 	return handlers.Auth{
 		Disabled: bool(c.NoAuth), Token: c.Token, Username: c.Username, Password: c.Password,
@@ -222,13 +240,22 @@ EM_METRICS_BASIC_AUTH_PASSWORD, or from the file that <NAME>_FILE names.
 `
 
 // newClient returns a client with the address and the credentials in the
-// environment. An address that is not empty replaces that of the environment.
-func newClient(environ []string, address string) (*client.Client, error) {
-	variables := env.ToMap(environ)
+// environment. An address that is not empty replaces that of the environment. The
+// client warns when it first repeats a request, so that the user knows at once if
+// the service cannot be reached.
+func (p process) newClient(address string) (*client.Client, error) {
+	variables := env.ToMap(p.environ)
 	if problems := readSecretFiles(variables); len(problems) > 0 {
 		return nil, fmt.Errorf("read the credentials:\n%w", errors.Join(problems...))
 	}
+	var warn sync.Once
 	c, err := client.New(client.Options{
+		OnRetry: func(err error) {
+			warn.Do(func() {
+				newProgress(p.stderr).clear()
+				fmt.Fprintf(p.stderr, "Warning: %v; retrying (-url or EM_METRICS_URL sets the address)\n", err)
+			})
+		},
 		URL:      cmp.Or(address, variables["EM_METRICS_URL"], "http://localhost:"+cmp.Or(variables["PORT"], "3000")),
 		Token:    variables["EM_METRICS_TOKEN_AUTH"],
 		Username: variables["EM_METRICS_BASIC_AUTH_USERNAME"],

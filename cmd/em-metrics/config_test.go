@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,16 +63,60 @@ func TestConfigurationMistakes(t *testing.T) {
 	}
 }
 
-// The configuration may name something that is missing or not available.
-func TestStartFails(t *testing.T) {
-	for env, want := range map[string]string{
-		"CONFIG=/no/such/teams.json":     "Error: CONFIG: read teams: open /no/such/teams.json",
-		"SQLITE_DB=/no/such/folder/x.db": "Error: SQLITE_DB: open store",
-		"HOST=192.0.2.1":                 "Error: listen on HOST and PORT: ",
+// The settings may name something that this machine does not have. One start
+// reports all of it, beside the other mistakes.
+func TestEveryProblemIsReportedAtOnce(t *testing.T) {
+	_, stderr, code := runIn(t, []string{"HOST=192.0.2.1", "PORT=http", "SQLITE_DB=/no/such/folder/x.db", "CONFIG=/no/such/teams.json",
+		"EM_METRICS_TOKEN_AUHT=hidden"})
+	want := `Error: invalid configuration:
+  EM_METRICS_TOKEN_AUHT is not a setting: did you mean EM_METRICS_TOKEN_AUTH?
+  PORT is "http": must be a number from 0 to 65535
+  no credential is set: set EM_METRICS_TOKEN_AUTH, or EM_METRICS_BASIC_AUTH_USERNAME and EM_METRICS_BASIC_AUTH_PASSWORD (each also as <NAME>_FILE), or EM_METRICS_NO_AUTH=true to disable authentication
+  HOST is "192.0.2.1": must be an address of this machine, such as 0.0.0.0 or 127.0.0.1: listen tcp 192.0.2.1:0: bind: cannot assign requested address
+  SQLITE_DB: the folder /no/such/folder does not exist: create it, or mount its volume
+  CONFIG: read teams: open /no/such/teams.json: no such file or directory
+Try:   em-metrics help
+`
+	if code != 1 || stderr != want {
+		t.Errorf("exit code %d and\n%s\nwant 1 and\n%s", code, stderr, want)
+	}
+}
+
+func TestNamesOfVariables(t *testing.T) {
+	const misspelt, warned, ignored = "misspelt", "warned", "ignored"
+	for name, want := range map[string]string{
+		"EM_METRICS_TOKEN_AUHT":                misspelt,
+		"EM_METRICS_TOKEN_AUTH_FIEL":           misspelt,
+		"EM_METRIC_NO_AUTH":                    misspelt,
+		"EM_METRICS_NOAUTH":                    misspelt,
+		"EM_METRICS_WINDOW":                    misspelt,
+		"EM_METRICS_BASIC_AUTH_PASSWORDS_FILE": misspelt,
+		"EM_METRICS_RETENTION":                 warned,
+		"EM_METRICS_TOKENS":                    warned,
+		"EM_METRICS_URL":                       ignored,
+		"EM_METRICS_SERVICE_HOST":              ignored,
+		"EM_METRICS_SERVICE_PORT_HTTP":         ignored,
+		"EM_METRICS_PORT":                      ignored,
+		"EM_METRICS_PORT_3000_TCP_ADDR":        ignored,
+		"EM_METRICS_LOG_LEVEL":                 ignored,
+		"EM_METRICS_VERSION":                   ignored,
+		"EM_METRICS_ENDPOINT":                  ignored,
+		"EM_METRICS_TEAM_ID":                   ignored,
+		"EM_METRICS_TOKEN":                     ignored,
+		"METRICS":                              ignored,
 	} {
-		base := []string{"EM_METRICS_NO_AUTH=true", "SQLITE_DB=" + filepath.Join(t.TempDir(), "x.db"), "PORT=0", "HOST=127.0.0.1"}
-		if _, stderr, code := runIn(t, append(base, env)); code != 1 || !strings.HasPrefix(stderr, want) {
-			t.Errorf("%s: exit code %d and %q, want 1 and %q", env, code, stderr, want)
+		c, err := loadConfig([]string{"EM_METRICS_NO_AUTH=true", name + "=x"})
+		got := ignored
+		switch {
+		case err != nil && strings.Contains(err.Error(), "  "+name+" is not a setting: did you mean EM_METRICS_"):
+			got = misspelt
+		case err == nil && slices.Equal(c.warnings(), []string{name + " is not a setting and has no effect"}):
+			got = warned
+		case err != nil || len(c.warnings()) > 0:
+			t.Errorf("%s: unexpected error %v or warnings %q", name, err, c.warnings())
+		}
+		if got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
 		}
 	}
 }

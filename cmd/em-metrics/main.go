@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -37,7 +38,7 @@ type process struct {
 
 // command is a row of the table of commands.
 type command struct {
-	name    string
+	name    string // one word or more
 	aliases []string
 	usage   string // the name and its arguments, as help shows them
 	summary string
@@ -51,9 +52,10 @@ func commands() []command {
 		{"replay", nil, "replay FILE", "send the deployments and incidents in a file to a running service", process.replay},
 		{"sample", nil, "sample", "print a year of sample data", process.sample},
 		{"migrate-legacy", nil, "migrate-legacy FILE", "send the data of the older Node service to a running service", process.migrateLegacy},
+		{"config check", nil, "config check", "check the environment and the CONFIG file without starting", process.configCheck},
 		{"healthcheck", nil, "healthcheck", "check that the service on this machine is alive", process.healthcheck},
 		{"version", []string{"--version", "-version"}, "version", "print the version", process.version},
-		{"help", []string{"--help", "-help", "-h"}, "help", "print this help", process.help},
+		{"help", []string{"--help", "-help", "-h"}, "help [COMMAND]", "print this help, or that of a command", process.help},
 	}
 }
 
@@ -75,17 +77,31 @@ func run(ctx context.Context, p process) int {
 }
 
 func (p process) runCommand(ctx context.Context) error {
-	name, args := "serve", p.args
-	if len(args) > 0 {
-		name, args = args[0], args[1:]
+	args := p.args
+	if len(args) == 0 {
+		args = []string{"serve"}
 	}
+	c, rest, err := p.findCommand(args)
+	if err != nil {
+		return err
+	}
+	return c.run(p, ctx, rest)
+}
+
+// findCommand returns the command that the arguments begin with, and the other
+// arguments.
+func (p process) findCommand(args []string) (c command, rest []string, err error) {
 	for _, c := range commands() {
-		if c.name == name || slices.Contains(c.aliases, name) {
-			return c.run(p, ctx, args)
+		words := strings.Fields(c.name)
+		if len(args) >= len(words) && slices.Equal(args[:len(words)], words) {
+			return c, args[len(words):], nil
+		}
+		if slices.Contains(c.aliases, args[0]) {
+			return c, args[1:], nil
 		}
 	}
-	fmt.Fprintf(p.stderr, "Error: unknown command %q\nTry:   em-metrics help\n", name)
-	return errUsage
+	fmt.Fprintf(p.stderr, "Error: unknown command %q\nTry:   em-metrics help\n", args[0])
+	return command{}, nil, errUsage
 }
 
 // parseFlags parses the flags of a command. It prints help on standard output if

@@ -58,7 +58,7 @@ func (p process) migrateLegacy(ctx context.Context, args []string) error {
 	if flags.NArg() != 1 {
 		return p.wrongUsage("migrate-legacy", "expected one file: the database of the older service")
 	}
-	c, err := newClient(p.environ, *address)
+	c, err := p.newClient(*address)
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func (p process) replay(ctx context.Context, args []string) error {
 	if *fromSample && flags.NArg() != 0 || !*fromSample && flags.NArg() != 1 {
 		return p.wrongUsage("replay", "expected one file, - for standard input, or -sample")
 	}
-	c, err := newClient(p.environ, *address)
+	c, err := p.newClient(*address)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os/signal"
+	"syscall"
 
 	"go.opentelemetry.io/otel"
 )
@@ -32,7 +34,14 @@ func (p process) serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	// The service outlives whatever reads its log. By default a write to a closed
+	// pipe on standard error ends the process.
+	signal.Ignore(syscall.SIGPIPE)
 	logger := c.logger(p.stderr)
+	limitMemory(logger)
+	for _, warning := range c.warnings() {
+		logger.Warn(warning)
+	}
 	// The SDK reports failures outside of requests only here.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		logger.Error("metrics", "error", err)
@@ -44,7 +53,7 @@ func (p process) serve(ctx context.Context, args []string) error {
 	}
 	select {
 	case <-ctx.Done():
-		logger.Info("stopping", "limit", c.ShutdownLimit.String())
+		logger.Info("stopping", "timeout_seconds", c.ShutdownLimit.Seconds())
 	case err = <-s.served:
 		err = fmt.Errorf("serve: %w", err)
 	}

@@ -74,7 +74,8 @@ func (s *service) start(ctx context.Context, reload <-chan os.Signal) error {
 		return err
 	}
 	s.logger.Info("em-metrics is listening", "address", s.listener.Addr().String(), "database", s.store.Path(),
-		"authentication", s.config.authSummary(), "push", redactedURL(s.config.CollectorURL), "version", currentBuild().Version)
+		"authentication", s.config.authSummary(), "push", redactedURL(s.config.CollectorURL),
+		"connection_limit", connectionLimit(descriptorLimit()), "memory_limit", memoryLimit(), "version", currentBuild().Version)
 	s.startBackgroundWork(ctx, reload)
 	return s.startServer()
 }
@@ -155,12 +156,18 @@ func (s *service) startServer() error {
 		Handler: api, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 	}
-	go func() { s.served <- server.Serve(s.listener) }()
+	limited := newLimitedListener(s.listener, connectionLimit(descriptorLimit()), server.SetKeepAlivesEnabled, s.logger)
+	go func() { s.served <- server.Serve(limited) }()
 	s.onStop(requestsShare, func(ctx context.Context) error {
 		if err := server.Shutdown(ctx); err != nil {
 			s.logger.Warn("some requests did not finish in time", "error", err)
 			return server.Close()
 		}
+		return nil
+	})
+	// A request that waits for another process's lock would wait in vain.
+	s.onStop(0, func(context.Context) error {
+		s.store.BeginClose()
 		return nil
 	})
 	return nil
@@ -186,7 +193,7 @@ func (s *service) catchUp(ctx context.Context) {
 		}
 	}
 	s.declareProjects(ctx)
-	s.logger.Info("event replay finished", "duration", time.Since(start).String())
+	s.logger.Info("event replay finished", "duration_seconds", time.Since(start).Seconds())
 }
 
 func (s *service) declareProjects(ctx context.Context) {
@@ -203,6 +210,10 @@ func (s *service) reloadTeams(ctx context.Context, reload <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-reload:
+		}
+		if s.config.Teams == "" {
+			s.logger.Warn("nothing to reload: CONFIG is not set")
+			continue
 		}
 		err := s.teams.Reload()
 		s.reloaded.Store(err == nil)

@@ -25,6 +25,9 @@ func settings() []setting {
 	t := reflect.TypeFor[config]()
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if !f.IsExported() {
+			continue
+		}
 		all = append(all, setting{
 			name: f.Tag.Get("env"), field: f.Name, defaultValue: f.Tag.Get("envDefault"),
 			help: f.Tag.Get("help"), format: formatOf(f.Type), secret: f.Tag.Get("secret") != "",

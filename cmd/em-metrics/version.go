@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -12,8 +13,18 @@ import (
 // version is set by the linker when a release is built.
 var version string
 
+const versionHelp = `Prints the version, the commit and the version of Go that built it.
+
+Usage:
+  em-metrics version
+`
+
 // version prints the build information on one line.
-func (p process) version(context.Context, []string) error {
+func (p process) version(_ context.Context, args []string) error {
+	flags := flag.NewFlagSet("version", flag.ContinueOnError)
+	if err := p.parseFlags(flags, args, versionHelp); err != nil {
+		return err
+	}
 	_, err := fmt.Fprintln(p.stdout, currentBuild())
 	return err
 }

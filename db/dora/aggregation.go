@@ -7,46 +7,67 @@ import (
 	"time"
 )
 
-// maxBuckets is the most buckets that an aggregation may have: groups times
-// intervals.
-const maxBuckets = 100_000
+// The limits of one query. They bound the memory of an answer whatever is asked.
+const (
+	// MaxIntervals is how many intervals a series may have: ten years by day.
+	MaxIntervals = 4_000
+	// MaxGroups is how many groups there may be.
+	MaxGroups = 10_000
+	// MaxBuckets is how many intervals all groups may have together.
+	MaxBuckets = 50_000
+)
 
-// TooLargeError reports that a series has more buckets than fit in an answer.
-type TooLargeError struct{ Groups, Intervals int }
+// TooLargeError reports that a query has more groups or intervals than there may
+// be.
+type TooLargeError struct {
+	// Intervals of each group. They are too many even for one if MaxGroups is 0.
+	Intervals int
+	// MaxGroups is how many groups there may be with these intervals.
+	MaxGroups int
+}
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("%d groups times %d intervals are too many", e.Groups, e.Intervals)
+	if e.MaxGroups == 0 {
+		return fmt.Sprintf("%d intervals are more than %d", e.Intervals, MaxIntervals)
+	}
+	return fmt.Sprintf("more than %d groups of %d intervals", e.MaxGroups, e.Intervals)
 }
 
-// Aggregation computes the groups of one query from the deployments and
-// incidents that an [Aggregator] adds. It is not safe for concurrent use.
+// Aggregation computes the groups of one query from deployments and incidents
+// that its caller adds. The errors of its methods are always a [*TooLargeError].
+// It is not safe for concurrent use.
 type Aggregation struct {
+	buckets
 	by       GroupBy
-	from, to int64   // the window, in Unix milliseconds
-	bounds   []int64 // of the buckets, one more than there are; nil without an interval
-	groups   map[Labels]*group
-}
-
-// group accumulates the window and its buckets.
-type group struct {
-	window  accumulator
-	buckets []accumulator
+	interval Interval
+	only     map[Labels]bool // if set, other groups are ignored
 }
 
 // NewAggregation returns an empty aggregation for the window, the grouping and
 // the interval of a query. Its filter is ignored: the caller adds only what
 // matches.
-func NewAggregation(q Query) *Aggregation {
-	a := &Aggregation{
-		by: q.GroupBy, from: q.From.UnixMilli(), to: q.To.UnixMilli(), groups: map[Labels]*group{},
-	}
+func NewAggregation(q Query) (*Aggregation, error) {
+	location := orUTC(q.Location)
+	bounds := []int64{q.From.UnixMilli(), q.To.UnixMilli()}
 	if q.Interval != NoInterval {
-		a.bounds = q.Interval.bounds(q.From, q.To, orUTC(q.Location))
+		if n := q.Interval.count(q.From, q.To, location); n > MaxIntervals {
+			return nil, &TooLargeError{Intervals: n}
+		}
+		bounds = q.Interval.bounds(q.From, q.To, location)
 	}
+	a := &Aggregation{buckets: newBuckets(bounds, location), by: q.GroupBy, interval: q.Interval}
 	if q.GroupBy == (GroupBy{}) { // the one group exists even when it is empty
-		a.groups[Labels{}] = &group{buckets: make([]accumulator, a.intervals())}
+		a.addGroup(Labels{})
 	}
-	return a
+	return a, nil
+}
+
+// Only restricts the aggregation to the groups of these labels.
+func (a *Aggregation) Only(groups []Labels) {
+	a.only = make(map[Labels]bool, len(groups))
+	for _, key := range groups {
+		a.only[key] = true
+	}
 }
 
 func orUTC(location *time.Location) *time.Location {
@@ -56,43 +77,47 @@ func orUTC(location *time.Location) *time.Location {
 	return location
 }
 
-// intervals returns the number of buckets of each group.
-func (a *Aggregation) intervals() int { return max(0, len(a.bounds)-1) }
+// GroupBy returns the labels that the aggregation groups by. The others need not
+// be read.
+func (a *Aggregation) GroupBy() GroupBy { return a.by }
 
-// group returns the group of these labels, which is created if it does not
-// exist. The error is a [*TooLargeError].
-func (a *Aggregation) group(l Labels) (*group, error) {
+// AddDeployment adds a deployment that was deployed. Deployments must come in
+// the order of their DeployedAt.
+func (a *Aggregation) AddDeployment(l Labels, d Deployment) error {
+	group, err := a.find(l)
+	a.addDeployment(group, &d)
+	return err
+}
+
+// AddUnfinished adds a deployment that began, in Unix milliseconds, and is not
+// deployed to this day.
+func (a *Aggregation) AddUnfinished(l Labels, beganAt int64) error {
+	group, err := a.find(l)
+	a.addUnfinished(group, beganAt)
+	return err
+}
+
+// AddIncident adds an incident.
+func (a *Aggregation) AddIncident(l Labels, i Incident) error {
+	group, err := a.find(l)
+	a.addIncident(group, &i)
+	return err
+}
+
+// find returns the group of the labels, which is created if it does not exist. It
+// returns nil if the group is ignored.
+func (a *Aggregation) find(l Labels) ([]accumulator, error) {
 	key := a.by.key(l)
-	g, ok := a.groups[key]
-	if !ok {
-		if groups := len(a.groups) + 1; a.intervals() > 1 && groups*a.intervals() > maxBuckets {
-			return nil, &TooLargeError{Groups: groups, Intervals: a.intervals()}
-		}
-		g = &group{buckets: make([]accumulator, a.intervals())}
-		a.groups[key] = g
+	if group, ok := a.groups[key]; ok {
+		return group, nil
 	}
-	return g, nil
-}
-
-// at visits the accumulators of the window and of the bucket that contain a
-// time, if they do.
-func (a *Aggregation) at(g *group, at int64, visit func(*accumulator)) {
-	if at < a.from || at >= a.to {
-		return
+	if a.only != nil && !a.only[key] {
+		return nil, nil
 	}
-	visit(&g.window)
-	if i := bucketAt(a.bounds, at); i >= 0 {
-		visit(&g.buckets[i])
+	if limit := min(MaxGroups, MaxBuckets/a.size()); len(a.groups) >= limit {
+		return nil, &TooLargeError{Intervals: a.size(), MaxGroups: limit}
 	}
-}
-
-// addOpen counts an incident in the window and in every bucket at whose end it
-// is open.
-func (a *Aggregation) addOpen(g *group, i *Incident) {
-	g.window.addOpen(i, a.to)
-	for n := range g.buckets {
-		g.buckets[n].addOpen(i, a.bounds[n+1])
-	}
+	return a.addGroup(key), nil
 }
 
 // Groups returns the groups in the order of their labels. Without grouping
@@ -100,99 +125,23 @@ func (a *Aggregation) addOpen(g *group, i *Incident) {
 func (a *Aggregation) Groups() []Group {
 	groups := make([]Group, 0, len(a.groups))
 	for _, key := range slices.SortedFunc(maps.Keys(a.groups), Labels.compare) {
-		accumulated := a.groups[key]
-		g := Group{Labels: key, Totals: accumulated.window.totals(time.Duration(a.to-a.from) * time.Millisecond)}
-		for i := range accumulated.buckets {
-			from, to := time.UnixMilli(a.bounds[i]).UTC(), time.UnixMilli(a.bounds[i+1]).UTC()
-			g.Series = append(g.Series, Bucket{From: from, To: to, Totals: accumulated.buckets[i].totals(to.Sub(from))})
+		group := a.groups[key]
+		g := Group{Labels: key, Totals: a.totals(0, group)}
+		if a.interval != NoInterval {
+			g.Series = a.series(group)
 		}
 		groups = append(groups, g)
 	}
 	return groups
 }
 
-// Aggregator adds deployments and incidents to several aggregations at once,
-// so that one pass over the store serves them all. Every error is a
-// [*TooLargeError].
-type Aggregator struct {
-	aggregations []*Aggregation
-	groups       map[Labels][]*group // of each aggregation, so that labels are looked up once
-	calendar     calendar
-}
-
-// NewAggregator returns an aggregator whose calendar days begin in a location,
-// UTC if it is nil.
-func NewAggregator(location *time.Location, aggregations ...*Aggregation) *Aggregator {
-	return &Aggregator{
-		aggregations: aggregations, groups: map[Labels][]*group{},
-		calendar: calendar{location: orUTC(location)},
+func (a *Aggregation) series(group []accumulator) []Bucket {
+	series := make([]Bucket, len(group))
+	var open int64
+	for i := range group {
+		from, to := time.UnixMilli(a.bounds[i]).UTC(), time.UnixMilli(a.bounds[i+1]).UTC()
+		open += group[i].opened
+		series[i] = Bucket{From: from, To: to, Totals: group[i].totals(to.Sub(from), open)}
 	}
-}
-
-// GroupBy returns the labels that at least one aggregation groups by. The
-// others need not be read.
-func (a *Aggregator) GroupBy() (by GroupBy) {
-	for _, aggregation := range a.aggregations {
-		by.Project = by.Project || aggregation.by.Project
-		by.Team = by.Team || aggregation.by.Team
-		by.Environment = by.Environment || aggregation.by.Environment
-	}
-	return by
-}
-
-// AddDeployment adds a deployment that was deployed. Deployments must come in
-// the order of their DeployedAt.
-func (a *Aggregator) AddDeployment(l Labels, d Deployment) error {
-	groups, err := a.find(l)
-	if err != nil {
-		return err
-	}
-	day := a.calendar.day(d.DeployedAt)
-	for n, aggregation := range a.aggregations {
-		aggregation.at(groups[n], d.DeployedAt, func(t *accumulator) { t.addDeployment(&d, day) })
-	}
-	return nil
-}
-
-// AddUnfinished adds a deployment that began, in Unix milliseconds, and is not
-// deployed to this day.
-func (a *Aggregator) AddUnfinished(l Labels, beganAt int64) error {
-	groups, err := a.find(l)
-	if err != nil {
-		return err
-	}
-	for n, aggregation := range a.aggregations {
-		aggregation.at(groups[n], beganAt, func(t *accumulator) { t.UnfinishedDeployments++ })
-	}
-	return nil
-}
-
-// AddIncident adds an incident.
-func (a *Aggregator) AddIncident(l Labels, i Incident) error {
-	groups, err := a.find(l)
-	if err != nil {
-		return err
-	}
-	for n, aggregation := range a.aggregations {
-		aggregation.at(groups[n], i.StartedAt, func(t *accumulator) { t.addStarted(&i) })
-		aggregation.at(groups[n], i.RestoredAt, func(t *accumulator) { t.addRestored(&i) })
-		aggregation.addOpen(groups[n], &i)
-	}
-	return nil
-}
-
-// find returns the group of the labels in each aggregation.
-func (a *Aggregator) find(l Labels) ([]*group, error) {
-	if groups, ok := a.groups[l]; ok {
-		return groups, nil
-	}
-	groups := make([]*group, len(a.aggregations))
-	for n, aggregation := range a.aggregations {
-		var err error
-		if groups[n], err = aggregation.group(l); err != nil {
-			return nil, err
-		}
-	}
-	a.groups[l] = groups
-	return groups, nil
+	return series
 }

@@ -24,10 +24,9 @@ func TestPercentilesInterpolate(t *testing.T) {
 		{[]int{4, 1, 3, 2}, 150 * time.Minute, 222 * time.Minute},
 		{[]int{10, 20, 30, 40, 50}, 30 * time.Hour, 46 * time.Hour},
 	} {
-		groups := dora.NewAggregation(dora.Query{From: noon, To: noon.Add(time.Hour)})
-		aggregator := dora.NewAggregator(nil, groups)
+		groups := aggregate(t, dora.Query{From: noon, To: noon.Add(time.Hour)})
 		for _, hours := range test.hours {
-			if err := aggregator.AddDeployment(dora.Labels{}, dora.Deployment{
+			if err := groups.AddDeployment(dora.Labels{}, dora.Deployment{
 				FirstCommitAt: noon.Add(-time.Duration(hours) * time.Hour).UnixMilli(), DeployedAt: noon.UnixMilli(),
 				DeployStartAt: dora.Unknown,
 			}); err != nil {
@@ -54,7 +53,7 @@ func TestDaysBeginWhereTheyBegin(t *testing.T) {
 		}
 		from := time.Date(2017, 1, 1, 0, 0, 0, 0, location)
 		for interval, buckets := range map[dora.Interval]int{dora.Daily: 730, dora.Weekly: 106, dora.Monthly: 24} {
-			series := dora.NewAggregation(dora.Query{
+			series := aggregate(t, dora.Query{
 				From: from, To: from.AddDate(2, 0, 0), Interval: interval, Location: location,
 			}).Groups()[0].Series
 			if interval != dora.Weekly && len(series) != buckets || interval == dora.Weekly && len(series) < buckets-1 {
@@ -78,23 +77,57 @@ func TestDaysBeginWhereTheyBegin(t *testing.T) {
 	}
 }
 
-// TestASeriesIsBounded adds groups to a series of a year of days until it is
-// refused.
-func TestASeriesIsBounded(t *testing.T) {
-	groups := dora.NewAggregation(dora.Query{
-		From: noon.AddDate(0, 0, -365), To: noon, Interval: dora.Daily, GroupBy: dora.GroupBy{Project: true},
-	})
-	aggregator := dora.NewAggregator(time.UTC, groups)
-	for i := range 1000 {
-		err := aggregator.AddUnfinished(dora.Labels{Project: fmt.Sprint(i)}, noon.Add(-1).UnixMilli())
-		if err == nil {
-			continue
+// TestAQueryIsBounded counts the groups that there may be, by the intervals of
+// each.
+func TestAQueryIsBounded(t *testing.T) {
+	for _, test := range []struct {
+		interval           dora.Interval
+		from               time.Time
+		intervals, allowed int
+	}{
+		{dora.NoInterval, noon.AddDate(-50, 0, 0), 1, 10_000},
+		{dora.Daily, noon.Add(-1), 1, 10_000},
+		{dora.Daily, noon.AddDate(0, 0, -365), 366, 136},
+		{dora.Monthly, noon.AddDate(-1, 0, 0), 13, 3846},
+		{dora.Daily, noon.AddDate(0, 0, -3999), 4000, 12},
+		{dora.Daily, noon.AddDate(0, 0, -4000), 4001, 0},
+		{dora.Weekly, noon.AddDate(-56, 0, 0), 2923, 17},
+		{dora.Weekly, noon.AddDate(-2000, 0, 0), 104355, 0},
+		{dora.Monthly, noon.AddDate(-2000, 0, 0), 24001, 0},
+		{dora.Daily, noon.AddDate(-2000, 0, 0), 730486, 0},
+	} {
+		groups, err := dora.NewAggregation(dora.Query{
+			From: test.from, To: noon, Interval: test.interval, GroupBy: dora.GroupBy{Project: true},
+		})
+		for i := 0; err == nil && i <= test.allowed; i++ {
+			if err = groups.AddUnfinished(dora.Labels{Project: fmt.Sprint(i)}, noon.Add(-1).UnixMilli()); err != nil && i != test.allowed {
+				t.Errorf("%+v: group %d: %v", test, i, err)
+			}
 		}
 		var large *dora.TooLargeError
-		if !errors.As(err, &large) || large.Groups != i+1 || large.Groups*large.Intervals <= 100_000 || i*large.Intervals > 100_000 {
-			t.Errorf("group %d: %v", i, err)
+		if !errors.As(err, &large) || large.Intervals != test.intervals || large.MaxGroups != test.allowed {
+			t.Errorf("%+v: %v", test, err)
 		}
-		return
 	}
-	t.Error("a thousand groups of a year of days are not too many")
+}
+
+// TestARefusalCostsNothing asks for 8,000 years by day.
+func TestARefusalCostsNothing(t *testing.T) {
+	query := dora.Query{From: time.Unix(0, 0), To: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), Interval: dora.Daily}
+	if allocations := testing.AllocsPerRun(10, func() {
+		if _, err := dora.NewAggregation(query); err == nil {
+			t.Error("not refused")
+		}
+	}); allocations > 10 {
+		t.Errorf("%v allocations", allocations)
+	}
+}
+
+func aggregate(t *testing.T, q dora.Query) *dora.Aggregation {
+	t.Helper()
+	a, err := dora.NewAggregation(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }

@@ -19,11 +19,33 @@ const (
 // bounds splits a window at every beginning of a day, week or month, in Unix
 // milliseconds. There is one more bound than there are buckets.
 func (i Interval) bounds(from, to time.Time, location *time.Location) []int64 {
-	bounds := []int64{from.UnixMilli()}
+	bounds := make([]int64, 0, i.count(from, to, location)+1)
+	bounds = append(bounds, from.UnixMilli())
 	for at := i.next(from.In(location)); at.Before(to); at = i.next(at) {
 		bounds = append(bounds, at.UnixMilli())
 	}
 	return append(bounds, to.UnixMilli())
+}
+
+// count returns how many buckets bounds makes, without making them. Where a place
+// left out a day, it may be one more.
+func (i Interval) count(from, to time.Time, location *time.Location) int {
+	first, last := from.In(location), to.Add(-time.Nanosecond).In(location)
+	switch i {
+	case Weekly: // day 0 is a Thursday
+		return int((dayNumber(last)+3)/7-(dayNumber(first)+3)/7) + 1
+	case Monthly:
+		return 12*(last.Year()-first.Year()) + int(last.Month()-first.Month()) + 1
+	default:
+		return int(dayNumber(last)-dayNumber(first)) + 1
+	}
+}
+
+// dayNumber returns the number of the day of a date. Consecutive days have
+// consecutive numbers.
+func dayNumber(at time.Time) int64 {
+	year, month, day := at.Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / int64((24 * time.Hour).Seconds())
 }
 
 // next returns the first beginning of an interval after the date. It uses the
@@ -77,14 +99,14 @@ type calendar struct {
 }
 
 // day returns the number of the day that contains a time in Unix milliseconds.
-// Consecutive days have consecutive numbers.
 func (c *calendar) day(at int64) int64 {
 	if at >= c.begin && at < c.end {
 		return c.number
 	}
-	year, month, day := time.UnixMilli(at).In(c.location).Date()
+	date := time.UnixMilli(at).In(c.location)
+	year, month, day := date.Date()
 	c.begin = midnight(year, month, day, c.location).UnixMilli()
 	c.end = midnight(year, month, day+1, c.location).UnixMilli()
-	c.number = time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / int64((24 * time.Hour).Seconds())
+	c.number = dayNumber(date)
 	return c.number
 }

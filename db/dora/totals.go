@@ -68,18 +68,31 @@ type Incident struct {
 	DeploymentDeployedAt int64
 }
 
-// accumulator collects the totals of one group in one window or bucket.
+// add adds the counts of another bucket. It leaves out DeploymentDays and
+// OpenIncidents, which are not sums.
+func (c *Counts) add(other Counts) {
+	c.Deployments += other.Deployments
+	c.FailedDeployments += other.FailedDeployments
+	c.ReworkDeployments += other.ReworkDeployments
+	c.UnfinishedDeployments += other.UnfinishedDeployments
+	c.Incidents += other.Incidents
+}
+
+// accumulator collects the totals of one group in one bucket. Two of the counts
+// are kept in another form, from which those of several buckets follow: the days,
+// and how many more incidents are open than in the bucket before.
 type accumulator struct {
 	Counts
-	latestDay                    int64
+	days                         []int32 // with a deployment, in order
+	opened                       int64
 	lead, duration               []int64 // milliseconds
 	recovery, restore, detection []int64
 }
 
 func (a *accumulator) addDeployment(d *Deployment, day int64) {
 	a.Deployments++
-	if a.DeploymentDays == 0 || day != a.latestDay { // deployments come in the order of their dates
-		a.DeploymentDays, a.latestDay = a.DeploymentDays+1, day
+	if n := len(a.days); n == 0 || int64(a.days[n-1]) != day { // deployments come in the order of their dates
+		a.days = append(a.days, int32(day))
 	}
 	if d.Failed {
 		a.FailedDeployments++
@@ -103,13 +116,6 @@ func (a *accumulator) addRestored(i *Incident) {
 	}
 }
 
-// addOpen counts the incident if it is open at the end of a bucket.
-func (a *accumulator) addOpen(i *Incident, end int64) {
-	if i.StartedAt < end && (i.RestoredAt == Unknown || i.RestoredAt >= end) {
-		a.OpenIncidents++
-	}
-}
-
 // appendElapsed adds the time between two dates to the samples, if both are
 // known. It is never negative: clocks disagree.
 func appendElapsed(samples []int64, from, to int64) []int64 {
@@ -119,9 +125,10 @@ func appendElapsed(samples []int64, from, to int64) []int64 {
 	return append(samples, max(0, to-from))
 }
 
-// totals returns the totals of a window or bucket of that length.
-func (a *accumulator) totals(length time.Duration) Totals {
-	return Totals{
+// totals returns the totals of a bucket of that length, at whose end so many
+// incidents are open.
+func (a *accumulator) totals(length time.Duration, open int64) Totals {
+	t := Totals{
 		Length: length, Counts: a.Counts,
 		LeadTime:                 newDistribution(a.lead),
 		DeploymentDuration:       newDistribution(a.duration),
@@ -129,4 +136,6 @@ func (a *accumulator) totals(length time.Duration) Totals {
 		TimeToRestore:            newDistribution(a.restore),
 		TimeToDetect:             newDistribution(a.detection),
 	}
+	t.DeploymentDays, t.OpenIncidents = int64(len(a.days)), open
+	return t
 }

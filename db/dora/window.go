@@ -23,15 +23,15 @@ var windowSyntax = regexp.MustCompile(`^([1-9][0-9]{0,6})([hdw])$`)
 func ParseWindow(text string) (time.Duration, error) {
 	match := windowSyntax.FindStringSubmatch(text)
 	if match == nil {
-		return 0, fmt.Errorf("is %.40q: send a whole number of hours, days or weeks, such as 24h, 30d or 12w", text)
+		return 0, fmt.Errorf("is %.15q: send a whole number of hours, days or weeks, such as 24h, 30d or 12w", text)
 	}
 	n, err := strconv.Atoi(match[1])
 	if err != nil {
-		return 0, fmt.Errorf("is %.40q: %w", text, err)
+		return 0, fmt.Errorf("is %.15q: %w", text, err)
 	}
 	unit := map[string]time.Duration{"h": time.Hour, "d": day, "w": week}[match[2]]
 	if time.Duration(n) > maxWindow/unit {
-		return 0, fmt.Errorf("is %.40q: at most 100 years are possible", text)
+		return 0, fmt.Errorf("is %.15q: at most 100 years are possible", text)
 	}
 	return time.Duration(n) * unit, nil
 }

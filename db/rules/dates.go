@@ -14,7 +14,7 @@ type date struct {
 // checkOrder checks that no date is before 1970 or in the future, and that none
 // is before an earlier one in the list, within [ClockTolerance]. Zero dates are
 // unknown and fit anywhere.
-func checkOrder(now time.Time, dates ...date) error {
+func (s *State) checkOrder(dates ...date) error {
 	for i, later := range dates {
 		if later.at.IsZero() {
 			continue
@@ -22,8 +22,8 @@ func checkOrder(now time.Time, dates ...date) error {
 		if later.at.Before(time.Unix(0, 0)) {
 			return invalid(later.field, "is %s; dates before 1970 are not accepted", text(later.at))
 		}
-		if later.at.After(now.Add(ClockTolerance)) {
-			return invalid(later.field, "is %s, which is in the future: the time is now %s", text(later.at), text(now))
+		if err := s.checkFuture(later); err != nil {
+			return err
 		}
 		for _, earlier := range dates[:i] {
 			if earlier.at.After(later.at.Add(ClockTolerance)) {
@@ -32,6 +32,20 @@ func checkOrder(now time.Time, dates ...date) error {
 		}
 	}
 	return nil
+}
+
+// checkFuture checks that a date is not in the future. One that would not be if
+// the clock had not gone back may be right: it is not the client's mistake.
+func (s *State) checkFuture(d date) error {
+	latest := s.now.Add(ClockTolerance)
+	switch {
+	case !d.at.After(latest):
+		return nil
+	case !d.at.After(latest.Add(s.clockBehind)):
+		return &Error{Code: Unavailable, Message: fmt.Sprintf("the clock of the service went back by %s, to %s, which makes %s (%s) a date in the future",
+			s.clockBehind.Round(time.Millisecond), text(s.now), d.field, text(d.at))}
+	}
+	return invalid(d.field, "is %s, which is in the future: the time is now %s", text(d.at), text(s.now))
 }
 
 func outOfOrder(earlier, later date) error {

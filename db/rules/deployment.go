@@ -62,7 +62,7 @@ func (c StartDeployment) create(s *State) (Deployment, error) {
 		Key: c.Key, FirstCommitAt: c.FirstCommitAt, DeployStartAt: c.DeployStartAt, PlannedDeployedAt: c.DeployedAt,
 		Rework: c.Rework, RecordedAt: s.now,
 	}
-	if err := d.checkDeployedAt(s.now, c.DeployedAt); err != nil {
+	if err := s.checkDeployedAt(&d, c.DeployedAt); err != nil {
 		return Deployment{}, err
 	}
 	fillTeam(&d.Team, c.Team, d.Project)
@@ -88,7 +88,7 @@ func (c StartDeployment) repeat(s *State, d Deployment) (Outcome, error) {
 	case contradicts(c.DeployedAt, planned) && (d.DeployedAt.IsZero() || contradicts(c.DeployedAt, d.DeployedAt)):
 		return Outcome{}, conflictingDate("deployment", date{"deployed_at", planned})
 	case !c.DeployedAt.IsZero() && planned.IsZero():
-		if err := d.checkDeployedAt(s.now, c.DeployedAt); err != nil {
+		if err := s.checkDeployedAt(&d, c.DeployedAt); err != nil {
 			return Outcome{}, err
 		}
 		d.PlannedDeployedAt = c.DeployedAt
@@ -121,7 +121,7 @@ func (c FinishDeployment) decide(s *State) (Outcome, error) {
 	d.Rework = d.Rework || c.Rework
 	if d.DeployedAt.IsZero() {
 		d.DeployedAt = firstKnown(c.DeployedAt, d.PlannedDeployedAt, s.now)
-		if err := d.checkDeployedAt(s.now, d.DeployedAt); err != nil {
+		if err := s.checkDeployedAt(&d, d.DeployedAt); err != nil {
 			return Outcome{}, err
 		}
 		s.finishDeployment(&d)
@@ -170,8 +170,8 @@ func (s *State) failDeployment(d Deployment, at time.Time) {
 	s.record(d.event(ChangeFailed, at))
 }
 
-func (d *Deployment) checkDeployedAt(now, at time.Time) error {
-	return checkOrder(now, date{"first_commit_at", d.FirstCommitAt},
+func (s *State) checkDeployedAt(d *Deployment, at time.Time) error {
+	return s.checkOrder(date{"first_commit_at", d.FirstCommitAt},
 		date{"deploy_start_at", d.DeployStartAt}, date{"deployed_at", at})
 }
 

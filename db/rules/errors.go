@@ -25,8 +25,8 @@ const (
 	Conflict
 	// Ambiguous means that several stored rows match the name given.
 	Ambiguous
-	// Unavailable means that the store cannot do its work now. Nothing was
-	// stored, and the same command may succeed later. Only a store returns it.
+	// Unavailable means that the store cannot do its work now, or that its clock
+	// went back. Nothing was stored, and the same command may succeed later.
 	Unavailable
 )
 
@@ -120,14 +120,14 @@ func ExactlyOne[R Row](ref Ref, found []R) (one R, err error) {
 		return one, &Error{
 			Code:    NotFound,
 			Message: fmt.Sprintf("no such %s", noun),
-			Fields:  []FieldError{{"id", fmt.Sprintf("%q does not match any %s%s", ref.ID, noun, within(ref))}},
+			Fields:  []FieldError{{"id", fmt.Sprintf("%s does not match any %s%s", Quote(ref.ID), noun, within(ref))}},
 		}
 	case 1:
 		return found[0], nil
 	}
 	places := make([]string, len(found))
 	for i, r := range found {
-		places[i] = fmt.Sprintf("project_id %q in environment %q", r.key().Project, r.key().Environment)
+		places[i] = fmt.Sprintf("project_id %s in environment %s", Quote(r.key().Project), Quote(r.key().Environment))
 	}
 	return one, &Error{
 		Code:    Ambiguous,
@@ -139,10 +139,10 @@ func ExactlyOne[R Row](ref Ref, found []R) (one R, err error) {
 func within(ref Ref) string {
 	var parts string
 	if ref.Project != "" {
-		parts += fmt.Sprintf(" in project_id %q", ref.Project)
+		parts += " in project_id " + Quote(ref.Project)
 	}
 	if ref.Environment != "" {
-		parts += fmt.Sprintf(" in environment %q", ref.Environment)
+		parts += " in environment " + Quote(ref.Environment)
 	}
 	return parts
 }

@@ -24,7 +24,7 @@ func FuzzDo(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
 		m := &model{now: rulestest.Noon()}
-		s := rules.NewState(m.now)
+		s := rules.NewState(m.now, 0)
 		for _, project := range []string{"a", "b"} {
 			s.LoadNumbers(project, numbers(len(input)))
 		}

@@ -62,8 +62,8 @@ func (c OpenIncident) findDeployment(s *State) (*Deployment, error) {
 		found = s.deployments.find(ref)
 	}
 	if len(found) == 0 {
-		return nil, invalid("deployment_id", "%q does not match any deployment%s; "+
-			"record the deployment first, or omit deployment_id", c.DeploymentID, within(ref))
+		return nil, invalid("deployment_id", "%s does not match any deployment%s; "+
+			"record the deployment first, or omit deployment_id", Quote(c.DeploymentID), within(ref))
 	}
 	return ExactlyOne(ref, found)
 }
@@ -118,7 +118,7 @@ func (c OpenIncident) create(s *State, deployment *Deployment) (Outcome, error) 
 		return Outcome{}, err
 	}
 	i := Incident{Key: c.Key, StartedAt: firstKnown(c.StartedAt, s.now), RecordedAt: s.now}
-	if err := i.checkDates(s.now, c.RestoredAt, c.FinishedAt); err != nil {
+	if err := s.checkDates(&i, c.RestoredAt, c.FinishedAt); err != nil {
 		return Outcome{}, err
 	}
 	fillTeam(&i.Team, c.Team, i.Project)
@@ -156,7 +156,7 @@ func (c OpenIncident) repeat(s *State, i Incident, deployment *Deployment) (Outc
 	if err := c.checkPlace(&i, deployment); err != nil {
 		return Outcome{}, err
 	}
-	if err := i.checkDates(s.now, c.RestoredAt, c.FinishedAt); err != nil {
+	if err := s.checkDates(&i, c.RestoredAt, c.FinishedAt); err != nil {
 		return Outcome{}, err
 	}
 	recorded := i
@@ -180,12 +180,12 @@ func (c OpenIncident) repeat(s *State, i Incident, deployment *Deployment) (Outc
 func (c OpenIncident) checkPlace(i *Incident, deployment *Deployment) error {
 	switch {
 	case !c.AnyEnvironment && c.Environment != i.Environment:
-		return conflict("incident", "environment", alreadyRecorded, fmt.Sprintf("%q", i.Environment))
+		return conflict("incident", "environment", alreadyRecorded, Quote(i.Environment))
 	case c.DeploymentID != "" && i.DeploymentID != "" && c.DeploymentID != i.DeploymentID:
-		return conflict("incident", "deployment_id", alreadyRecorded, fmt.Sprintf("%q", i.DeploymentID))
+		return conflict("incident", "deployment_id", alreadyRecorded, Quote(i.DeploymentID))
 	case deployment != nil && deployment.Environment != i.Environment:
-		return conflict("incident", "deployment_id", "is in environment %q and the incident in %q; omit the field",
-			deployment.Environment, i.Environment)
+		return conflict("incident", "deployment_id", "is in environment %s and the incident in %s; omit the field",
+			Quote(deployment.Environment), Quote(i.Environment))
 	}
 	return nil
 }
@@ -210,7 +210,7 @@ func (c RestoreIncident) decide(s *State) (Outcome, error) {
 		return Outcome{}, conflictingDate("incident", date{"restored_at", recorded.RestoredAt})
 	}
 	i, at := *recorded, firstKnown(recorded.RestoredAt, c.At, s.now)
-	if err := i.checkDates(s.now, at, time.Time{}); err != nil {
+	if err := s.checkDates(&i, at, time.Time{}); err != nil {
 		return Outcome{}, err
 	}
 	fillTeam(&i.Team, c.Team, i.Project)
@@ -228,7 +228,7 @@ func (c FinishIncident) decide(s *State) (Outcome, error) {
 		return Outcome{}, conflictingDate("incident", date{"finished_at", recorded.FinishedAt})
 	}
 	i, at := *recorded, firstKnown(recorded.FinishedAt, c.At, s.now)
-	if err := i.checkDates(s.now, time.Time{}, at); err != nil {
+	if err := s.checkDates(&i, time.Time{}, at); err != nil {
 		return Outcome{}, err
 	}
 	fillTeam(&i.Team, c.Team, i.Project)
@@ -246,8 +246,8 @@ func (s *State) updateIncident(recorded, i Incident) Outcome {
 }
 
 // checkDates checks the given dates together with the recorded ones.
-func (i *Incident) checkDates(now, restored, finished time.Time) error {
-	return checkOrder(now, date{"started_at", i.StartedAt},
+func (s *State) checkDates(i *Incident, restored, finished time.Time) error {
+	return s.checkOrder(date{"started_at", i.StartedAt},
 		date{"restored_at", firstKnown(i.RestoredAt, restored)},
 		date{"finished_at", firstKnown(i.FinishedAt, finished)})
 }

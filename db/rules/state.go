@@ -10,16 +10,19 @@ import (
 // far. All of it happens at one time.
 type State struct {
 	now         time.Time
+	clockBehind time.Duration
 	deployments table[*Deployment]
 	incidents   table[*Incident]
 	numbers     map[string][]int64
 	events      []Event
 }
 
-// NewState returns an empty state. The commands will happen at the given time.
-func NewState(now time.Time) *State {
+// NewState returns an empty state. The commands will happen at the given time,
+// by a clock that is known to be behind by so much, or zero.
+func NewState(now time.Time, clockBehind time.Duration) *State {
 	return &State{
 		now:         precise(now),
+		clockBehind: clockBehind,
 		deployments: newTable[*Deployment](),
 		incidents:   newTable[*Incident](),
 		numbers:     map[string][]int64{},

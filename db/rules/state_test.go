@@ -18,7 +18,7 @@ func deployed(row int64, id, environment string, hour int) *rules.Deployment {
 }
 
 func TestDeployedBefore(t *testing.T) {
-	s := rules.NewState(at(12))
+	s := rules.NewState(at(12), 0)
 	for _, d := range []*rules.Deployment{
 		deployed(1, "first", "production", 8), deployed(3, "same time, recorded later", "production", 9),
 		deployed(2, "second", "production", 9), deployed(4, "elsewhere", "staging", 10),
@@ -58,7 +58,7 @@ func TestDeployedBefore(t *testing.T) {
 }
 
 func TestChangesHoldEachRowOnceAsItIsInTheEnd(t *testing.T) {
-	s := rules.NewState(at(12))
+	s := rules.NewState(at(12), 0)
 	s.LoadDeployment(&rules.Deployment{Key: rules.Key{Project: "shop", Environment: "production", ID: "1"}, FirstCommitAt: at(1), Row: 7})
 	_, err := s.Do(
 		rules.OpenIncident{Key: rules.Key{Project: "shop", Environment: "production", ID: "a"}, DeploymentID: "1"},
@@ -82,7 +82,7 @@ func TestChangesHoldEachRowOnceAsItIsInTheEnd(t *testing.T) {
 }
 
 func TestPanicIsTheErrorOfItsCall(t *testing.T) {
-	s := rules.NewState(at(12))
+	s := rules.NewState(at(12), 0)
 	command := rules.StartDeployment{Key: rules.Key{Project: "shop", Environment: "production", ID: "1"}, FirstCommitAt: at(1)}
 	boom := command
 	boom.ID, boom.Team = "2", func(string) string { panic("boom") }

@@ -96,6 +96,7 @@ func TestExampleIsConsistent(t *testing.T) {
 	dir := module(t) + "/examples/complete"
 	initialize(t, dir)
 	found := plans(t, dir, map[string]string{"example": `
+    image_tag              = "1.0.0"
     token                  = "` + token + `"
     grafana_admin_password = "` + password + `"`})
 	objects := checkPlan(t, found["example"])

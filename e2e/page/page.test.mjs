@@ -170,7 +170,7 @@ describe('a year of deployments', () => {
 describe('hostile names', () => {
   const names = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "' onmouseover='alert(1)", '</style><script>alert(1)</script>',
     '</title><script>alert(1)</script>', '<svg onload=alert(1)>', 'javascript:alert(1)', '&lt;script&gt;alert(1)&lt;/script&gt;',
-    'a-name-of-two-hundred-and-fifty-six-bytes-'.padEnd(256, 'x')];
+    'shop\u202Epohs', 'a-name-of-two-hundred-and-fifty-six-bytes-'.padEnd(256, 'x')];
   let service;
   before(async () => {
     service = await startService();
@@ -193,6 +193,20 @@ describe('hostile names', () => {
       assert.equal(added, 0);
       assert.deepEqual(problems, [], query);
     }
+  });
+
+  test('do not reorder the text around them', async (t) => {
+    const { page } = await open(t, `${service.url}/?project_id=${encodeURIComponent('shop\u202Epohs')}&environment=production`);
+    const letters = await page.getByText('Delivery metrics for').evaluate((scope) => {
+      const from = scope.textContent.lastIndexOf('production');
+      return [...'production'].map((_, i) => {
+        const range = document.createRange();
+        range.setStart(scope.firstChild, from + i);
+        range.setEnd(scope.firstChild, from + i + 1);
+        return range.getBoundingClientRect().left;
+      });
+    });
+    assert.deepEqual(letters, letters.toSorted((a, b) => a - b), 'the environment is reversed');
   });
 
   test('fit on a phone and are accessible', async (t) => {

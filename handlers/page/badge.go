@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/em-metrics/em-metrics/db/dora"
 )
@@ -53,9 +54,21 @@ func newBadge(title string, f figure, q Query) badge {
 	if f.Level != "" {
 		b.Title += fmt.Sprintf(" (%s by the bands of %s)", f.Level, q.Bands.Report)
 	}
+	b.Title = xmlText(b.Title)
 	b.LabelWidth = textWidth(b.Label) + 2*badgePadding
 	b.Width = b.LabelWidth + textWidth(b.Value) + 2*badgePadding
 	return b
+}
+
+// xmlText replaces what an XML document must not contain by U+FFFD: most control
+// characters, U+FFFE, U+FFFF and invalid UTF-8 (https://www.w3.org/TR/xml/#charsets).
+func xmlText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\ufffe' || r == '\uffff' {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
 }
 
 // fill returns the color of a level. White text on it has a contrast of at least

@@ -22,12 +22,12 @@ type bar struct{ X, Y, Width, Height string }
 const chartWidth, chartHeight = 300.0, 56.0
 
 // newChart plots the series of a figure. Total is its value over the whole window.
-func newChart(series []dora.Bucket, f dora.Figure, total string, b dora.Bands) chart {
+func newChart(series []dora.Bucket, f dora.Figure, total string) chart {
 	c := chart{Label: fmt.Sprintf("Trend of %s over %d intervals; whole window: %s", strings.ToLower(f.Title), len(series), total)}
 	values, maximum := make([]*float64, len(series)), 0.0
 	for i, bucket := range series {
-		if values[i] = newFigure(f, bucket.Totals, b).Number; values[i] != nil {
-			maximum = math.Max(maximum, *values[i])
+		if n, ok := f.Number(f.Value(bucket.Totals)); ok {
+			values[i], maximum = &n, math.Max(maximum, n)
 		}
 	}
 	if maximum == 0 {

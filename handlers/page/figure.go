@@ -24,14 +24,17 @@ const noData = "no data"
 // newFigure returns a figure of the totals of a window.
 func newFigure(f dora.Figure, t dora.Totals, b dora.Bands) figure {
 	v := f.Value(t)
-	shown := figure{Value: noData, Level: b.Level(f.Name, v), Detail: formatDetail(f, v)}
+	shown := figure{Value: formatValue(f, v), Level: b.Level(f.Name, v), Detail: formatDetail(f, v)}
 	if n, ok := f.Number(v); ok {
-		shown.Value, shown.Number = formatValue(f, v), &n
+		shown.Number = &n
 	}
 	return shown
 }
 
 func formatValue(f dora.Figure, v dora.Value) string {
+	if _, ok := f.Number(v); !ok {
+		return noData
+	}
 	switch f.Kind {
 	case dora.Frequency:
 		return formatRate(v.Count, v.Length)

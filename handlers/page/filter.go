@@ -19,29 +19,44 @@ type filterView struct {
 }
 
 type option struct {
-	Value, Name string
-	Selected    bool
+	Value, Name        string
+	Selected, Disabled bool
 }
+
+// maxOptions is how many names there are to choose from. A browser would be slow
+// with more, and nobody reads them.
+const maxOptions = 500
 
 func newFilterView(names db.Names, q Query) filterView {
 	return filterView{
-		Projects:     options("All projects", names.Projects, q.Project),
-		Teams:        options("All teams", names.Teams, q.Team),
-		Environments: options("All environments", names.Environments, q.Environment),
+		Projects:     options("All projects", "project_id", names.Projects, q.Project),
+		Teams:        options("All teams", "team_id", names.Teams, q.Team),
+		Environments: options("All environments", "environment", names.Environments, q.Environment),
 		Windows:      windowOptions(q.Length()),
-		Bands:        []option{{"2023", "DORA 2023", q.Bands.Year == 2023}, {"2021", "DORA 2021", q.Bands.Year == 2021}},
+		Bands: []option{
+			{Value: "2023", Name: "DORA 2023", Selected: q.Bands.Year == 2023},
+			{Value: "2021", Name: "DORA 2021", Selected: q.Bands.Year == 2021},
+		},
 	}
 }
 
-// options lists the names to choose from. It includes the selected one even if
-// nothing in the window has that name.
-func options(all string, names []string, selected string) []option {
-	if selected != "" && !slices.Contains(names, selected) {
-		names = append(slices.Clone(names), selected)
+// options lists the names to choose from, and how many more there are. It includes
+// the selected one even if nothing in the window has that name.
+func options(all, parameter string, names []string, selected string) []option {
+	shown, rest := names[:min(len(names), maxOptions)], names[min(len(names), maxOptions):]
+	more := len(rest)
+	if selected != "" && !slices.Contains(shown, selected) {
+		shown = append(slices.Clone(shown), selected)
+		if slices.Contains(rest, selected) {
+			more--
+		}
 	}
-	list := []option{{"", all, selected == ""}}
-	for _, name := range names {
-		list = append(list, option{name, truncate(name, 60), name == selected})
+	list := []option{{Name: all, Selected: selected == ""}}
+	for _, name := range shown {
+		list = append(list, option{Value: name, Name: truncate(name, 60), Selected: name == selected})
+	}
+	if more > 0 {
+		list = append(list, option{Name: fmt.Sprintf("and %d more; set %s in the address", more, parameter), Disabled: true})
 	}
 	return list
 }
@@ -55,7 +70,7 @@ func windowOptions(selected time.Duration) []option {
 	for _, days := range []int{7, 30, 90, 365} {
 		is := time.Duration(days)*day == selected
 		common = common || is
-		list = append(list, option{fmt.Sprintf("%dd", days), fmt.Sprintf("%d days", days), is})
+		list = append(list, option{Value: fmt.Sprintf("%dd", days), Name: fmt.Sprintf("%d days", days), Selected: is})
 	}
 	if common {
 		return list
@@ -65,7 +80,7 @@ func windowOptions(selected time.Duration) []option {
 		unit = " days"
 	}
 	value := dora.FormatWindow(selected)
-	return append(list, option{value, strings.Trim(value, "dh") + unit, true})
+	return append(list, option{Value: value, Name: strings.Trim(value, "dh") + unit, Selected: true})
 }
 
 // parameters returns the parameters of GET /dora for the same figures.
@@ -97,15 +112,36 @@ func (q Query) filter() url.Values {
 func (q Query) scope() string {
 	words := "all projects"
 	if q.Project != "" {
-		words = q.Project
+		words = isolate(q.Project)
 	}
 	if q.Team != "" {
-		words += ", team " + q.Team
+		words += ", team " + isolate(q.Team)
 	}
 	if q.Environment != "" {
-		words += ", " + q.Environment
+		words += ", " + isolate(q.Environment)
 	}
 	return words
+}
+
+// isolate keeps a name that is written from right to left, or that contains
+// characters such as U+202E, from reordering the text around it, where there is no
+// markup to do so.
+func isolate(name string) string {
+	const (
+		firstStrong, end = "\u2068", "\u2069"
+		firstRightToLeft = '\u0590'
+	)
+	if !strings.ContainsFunc(name, func(r rune) bool { return r >= firstRightToLeft }) {
+		return name
+	}
+	// The end of an isolate in the name would end this one.
+	name = strings.Map(func(r rune) rune {
+		if r >= '\u2066' && r <= '\u2069' {
+			return -1
+		}
+		return r
+	}, name)
+	return firstStrong + name + end
 }
 
 // encode encodes parameters for a URL and marks them as safe, because the template

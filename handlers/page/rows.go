@@ -27,7 +27,7 @@ func newKeyViews(now dora.Group, before dora.Totals, q Query) []keyView {
 		views = append(views, keyView{
 			Title: f.Title, Value: current.Value, Level: current.Level, Detail: current.Detail,
 			Trend: compare(current, earlier, f.HigherIsBetter), Explain: encode(explain),
-			Chart: newChart(now.Series, f, current.Value, q.Bands),
+			Chart: newChart(now.Series, f, current.Value),
 		})
 	}
 	return views
@@ -53,13 +53,15 @@ type trendRow struct {
 }
 
 func newTrendRows(series []dora.Bucket, q Query) []trendRow {
-	var rows []trendRow
+	keys := q.Bands.Keys() // once, because there may be hundreds of rows
+	rows := make([]trendRow, 0, len(series))
 	for _, bucket := range series {
 		row := trendRow{From: bucket.From.In(q.Location).Format("2 Jan 2006")}
-		for _, f := range q.Bands.Keys() {
-			value := newFigure(f, bucket.Totals, q.Bands).Value
+		for _, f := range keys {
+			v := f.Value(bucket.Totals)
+			value := formatValue(f, v)
 			if f.Kind == dora.Frequency {
-				value = strconv.FormatInt(f.Value(bucket.Totals).Count, 10)
+				value = strconv.FormatInt(v.Count, 10)
 			}
 			row.Values = append(row.Values, value)
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
@@ -47,16 +46,16 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 		BandsReport: q.Bands.Report, BandsSource: q.Bands.Source,
 		Window: fmt.Sprintf("%s to %s (%s)", q.From.In(q.Location).Format(minute), q.To.In(q.Location).Format(minute), q.Location),
 	}
-	last, err := p.Store.LastEvent(ctx)
+	newest, err := p.Store.RecentEvents(ctx, 1)
 	if err != nil {
 		return nil, err
 	}
-	if last == 0 {
+	if len(newest) == 0 {
 		v.First = newFirstView(r, p.Credential)
 		return v, nil
 	}
 	for _, add := range []func(context.Context, *view, Query) error{
-		p.addKeys, p.addProjects, p.addIncidents, p.addDeployments, p.addEvents,
+		p.addFigures, p.addIncidents, p.addDeployments, p.addEvents,
 	} {
 		if err := add(ctx, v, q); err != nil {
 			return nil, err
@@ -65,8 +64,8 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 	return v, nil
 }
 
-// addKeys adds the filter and the keys with their trends.
-func (p *Renderer) addKeys(ctx context.Context, v *view, q Query) error {
+// addFigures adds the filter, the keys with their trends, and the projects.
+func (p *Renderer) addFigures(ctx context.Context, v *view, q Query) error {
 	length := q.Length()
 	names, err := p.Store.Names(ctx, q.From.Add(-length), q.To)
 	if err != nil {
@@ -74,7 +73,7 @@ func (p *Renderer) addKeys(ctx context.Context, v *view, q Query) error {
 	}
 	trend := q.Query
 	trend.Interval = trendInterval(length)
-	now, err := p.Store.Dora(ctx, trend)
+	now, err := p.Store.Overview(ctx, trend, maxProjects)
 	if err != nil {
 		return err
 	}
@@ -85,8 +84,14 @@ func (p *Renderer) addKeys(ctx context.Context, v *view, q Query) error {
 		return err
 	}
 	v.Filter = newFilterView(names, q)
-	v.Keys = newKeyViews(now[0], earlier[0].Totals, q)
-	v.Trend = newTrendRows(now[0].Series, q)
+	v.Keys = newKeyViews(now.All, earlier[0].Totals, q)
+	v.Trend = newTrendRows(now.All.Series, q)
+	for _, project := range now.Top {
+		v.Projects = append(v.Projects, newProjectRow(project, q))
+	}
+	if more := now.Projects - len(now.Top); more > 0 {
+		v.MoreProjects = fmt.Sprintf("and %d more with fewer deployments; filter by project or download the CSV", more)
+	}
 	return nil
 }
 
@@ -98,24 +103,6 @@ func trendInterval(length time.Duration) dora.Interval {
 		return dora.Weekly
 	}
 	return dora.Monthly
-}
-
-func (p *Renderer) addProjects(ctx context.Context, v *view, q Query) error {
-	byProject := q.Query
-	byProject.GroupBy = dora.GroupBy{Project: true}
-	projects, err := p.Store.Dora(ctx, byProject)
-	if err != nil {
-		return err
-	}
-	slices.SortStableFunc(projects, func(a, b dora.Group) int { return int(b.Deployments - a.Deployments) })
-	if more := len(projects) - maxProjects; more > 0 {
-		v.MoreProjects = fmt.Sprintf("and %d more with fewer deployments; filter by project or download the CSV", more)
-		projects = projects[:maxProjects]
-	}
-	for _, project := range projects {
-		v.Projects = append(v.Projects, newProjectRow(project, q))
-	}
-	return nil
 }
 
 // addIncidents adds the incidents not yet restored, and then those of the window

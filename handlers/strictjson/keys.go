@@ -5,13 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
-// checkKeys walks a well-formed JSON text. It finds what encoding/json
-// tolerates: a key of the outermost object that is not one of the names, and a
-// key that appears more than once in its object, of which the last one counts.
-func checkKeys(text []byte, names []string) error {
+// checkText walks a well-formed JSON text. It finds what encoding/json
+// tolerates: a key of the outermost object that is not one of the names, a key
+// that appears more than once in its object, of which the last one counts, and
+// half of a surrogate pair, which is replaced by U+FFFD.
+func checkText(text []byte, names []string) error {
 	text = skipSpace(text)
 	if text[0] != '{' {
 		return nil
@@ -29,7 +33,8 @@ func walkValue(text []byte, path string) (rest []byte, err error) {
 	case '[':
 		return walkList(text[1:], path)
 	case '"':
-		return text[stringLength(text):], nil
+		n := stringLength(text)
+		return text[n:], checkSurrogates(text[:n], path)
 	}
 	return text[len(text)-len(bytes.TrimLeft(text, "+-.0123456789Eaeflnrstu")):], nil
 }
@@ -55,6 +60,9 @@ func walkObject(text []byte, prefix string, names []string) (rest []byte, err er
 		case slices.Contains(seen, key):
 			return nil, &Error{path, "appears more than once"}
 		}
+		if err := checkSurrogates(text[:n], path); err != nil {
+			return nil, err
+		}
 		seen = append(seen, key)
 		afterColon := skipSpace(text[n:])[1:]
 		if text, err = walkValue(afterColon, path); err != nil {
@@ -73,6 +81,41 @@ func walkList(text []byte, path string) (rest []byte, err error) {
 		text = skipComma(text)
 	}
 	return text[1:], nil
+}
+
+// checkSurrogates checks that the \u escapes of a string encode characters: half
+// of a surrogate pair is none.
+func checkSurrogates(text []byte, path string) error {
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		first := escape(text[i:])
+		if !utf16.IsSurrogate(first) {
+			i++ // the escaped byte may be a backslash
+			continue
+		}
+		if utf16.DecodeRune(first, escape(text[i+escapeLength:])) == utf8.RuneError {
+			return &Error{path, fmt.Sprintf(`has \u%x, which is half of a surrogate pair and no character`, first)}
+		}
+		i += 2*escapeLength - 1
+	}
+	return nil
+}
+
+const escapeLength = len(`\u0000`)
+
+// escape returns the UTF-16 code unit of the \u escape that the text begins
+// with, or -1 if it begins with anything else.
+func escape(text []byte) rune {
+	if len(text) < escapeLength || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(text[2:escapeLength]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
 }
 
 func skipSpace(text []byte) []byte { return bytes.TrimLeft(text, " \t\r\n") }

@@ -34,8 +34,9 @@ func (e *Error) Error() string {
 
 // Decode decodes a JSON object, or null, into dest, a pointer to a struct.
 // Unlike [json.Unmarshal] it does not accept a key that is not the exact name
-// of a field, a key that appears more than once in its object, at any depth, or
-// invalid UTF-8. Every error is an [*Error].
+// of a field, a key that appears more than once in its object, at any depth,
+// invalid UTF-8, or an escape such as \ud800 that is no character. Every error is
+// an [*Error].
 func Decode(text []byte, dest any) error {
 	switch {
 	case !utf8.Valid(text):
@@ -50,7 +51,7 @@ func Decode(text []byte, dest any) error {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return &Error{Message: "has data after the JSON object"}
 	}
-	return checkKeys(text, fieldNames(dest))
+	return checkText(text, fieldNames(dest))
 }
 
 // explain turns an error of encoding/json into one for whoever wrote the text.

@@ -74,6 +74,7 @@ run "defaults" {
 
   assert {
     condition = { for env in kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].container[0].env : env.name => env.value } == {
+      GOMEMLIMIT                          = "241591910"
       PORT                                = "3000"
       SQLITE_DB                           = "/data/em-metrics.db"
       DEPLOYMENT_ENVIRONMENT              = "production"
@@ -341,6 +342,46 @@ run "settings" {
       kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].topology_spread_constraint[0].when_unsatisfiable == "DoNotSchedule",
     ])
     error_message = "A setting does not reach the pod."
+  }
+}
+
+run "memory_limit" {
+  command = plan
+
+  variables {
+    resources = { limits = { memory = "1.5Gi" } }
+  }
+
+  assert {
+    condition     = contains([for env in kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].container[0].env : "${env.name}=${env.value}"], "GOMEMLIMIT=1449551462")
+    error_message = "The Go runtime does not know the memory limit."
+  }
+}
+
+run "memory_limit_of_go" {
+  command = plan
+
+  variables {
+    resources = { limits = { memory = "128M" } }
+    env       = { GOMEMLIMIT = "100MiB" }
+  }
+
+  assert {
+    condition     = contains([for env in kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].container[0].env : "${env.name}=${env.value}"], "GOMEMLIMIT=100MiB")
+    error_message = "GOMEMLIMIT cannot be set."
+  }
+}
+
+run "no_memory_limit" {
+  command = plan
+
+  variables {
+    resources = { limits = {} }
+  }
+
+  assert {
+    condition     = !contains([for env in kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].container[0].env : env.name], "GOMEMLIMIT")
+    error_message = "There is a memory limit for Go without one for the container."
   }
 }
 

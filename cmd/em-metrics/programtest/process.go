@@ -23,6 +23,7 @@ const patience = 30 * time.Second
 type Process struct {
 	t      testing.TB
 	cmd    *exec.Cmd
+	reader *os.File // the end of the pipe that the output is read from
 	exited chan struct{}
 	err    error // of the exit; valid once exited is closed
 
@@ -42,14 +43,14 @@ func Start(t testing.TB, path string, args, env []string) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.cmd.Stdout, p.cmd.Stderr = input, input
+	p.reader, p.cmd.Stdout, p.cmd.Stderr = output, input, input
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	if err := input.Close(); err != nil {
 		t.Fatal(err)
 	}
-	go p.read(output)
+	go p.read()
 	t.Cleanup(func() {
 		_ = p.Stop(syscall.SIGKILL)
 		if t.Failed() {
@@ -61,9 +62,9 @@ func Start(t testing.TB, path string, args, env []string) *Process {
 }
 
 // read keeps the output and waits for the program to end.
-func (p *Process) read(output *os.File) {
-	defer output.Close()
-	for scanner := bufio.NewScanner(output); scanner.Scan(); {
+func (p *Process) read() {
+	defer p.reader.Close()
+	for scanner := bufio.NewScanner(p.reader); scanner.Scan(); {
 		p.mu.Lock()
 		p.output.WriteString(scanner.Text() + "\n")
 		close(p.changed)
@@ -72,6 +73,13 @@ func (p *Process) read(output *os.File) {
 	}
 	p.err = p.cmd.Wait()
 	close(p.exited)
+}
+
+// CloseOutput stops reading the output: the program writes to a broken pipe.
+func (p *Process) CloseOutput() {
+	if err := p.reader.Close(); err != nil {
+		p.t.Errorf("close the output of %s: %v", p.cmd.Path, err)
+	}
 }
 
 // Output returns everything that the program has printed so far.

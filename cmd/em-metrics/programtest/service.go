@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,27 +32,44 @@ type Service struct {
 	// Database is the path of the database file.
 	Database string
 
-	env []string
+	wrapper []string // a command that runs the program, such as a shell with limits
+	env     []string
 }
 
 // StartService starts the program on a free port. The variables override those
 // that it has by default.
 func StartService(t testing.TB, env ...string) *Service {
 	t.Helper()
-	s := &Service{Address: "127.0.0.1:0", Database: filepath.Join(t.TempDir(), "em-metrics.db"), env: env}
+	return StartWrappedService(t, nil, env...)
+}
+
+// StartWrappedService starts the program like [StartService], as the last
+// argument of another command.
+func StartWrappedService(t testing.TB, wrapper []string, env ...string) *Service {
+	t.Helper()
+	s := &Service{Address: "127.0.0.1:0", Database: filepath.Join(t.TempDir(), "em-metrics.db"), wrapper: wrapper, env: env}
 	for _, variable := range env {
 		if path, ok := strings.CutPrefix(variable, "SQLITE_DB="); ok {
 			s.Database = path
 		}
 	}
-	s.start(t)
+	s.launch(t)
+	s.waitUntilListening()
 	return s
 }
 
 // Start starts the service again after it has ended.
 func (s *Service) Start() {
 	s.t.Helper()
-	s.start(s.t)
+	s.Launch()
+	s.waitUntilListening()
+}
+
+// Launch starts the service again after it has ended, without waiting until it
+// listens.
+func (s *Service) Launch() {
+	s.t.Helper()
+	s.launch(s.t)
 }
 
 // KillAndStart ends the service without a chance to clean up and starts it again.
@@ -61,12 +79,17 @@ func (s *Service) KillAndStart() {
 	s.Start()
 }
 
-func (s *Service) start(t testing.TB) {
+func (s *Service) launch(t testing.TB) {
 	t.Helper()
 	_, port, _ := strings.Cut(s.Address, ":")
-	s.Process = Start(t, Binary(t), nil, append([]string{
+	command := append(slices.Clone(s.wrapper), Binary(t))
+	s.Process = Start(t, command[0], command[1:], append([]string{
 		"HOST=127.0.0.1", "PORT=" + port, "SQLITE_DB=" + s.Database, "EM_METRICS_TOKEN_AUTH=" + Token,
 	}, s.env...))
+}
+
+func (s *Service) waitUntilListening() {
+	s.t.Helper()
 	s.Address = s.WaitFor(Listening)
 }
 

@@ -1,8 +1,8 @@
 # Everything that the module can create, for a cluster with neither Prometheus nor
-# Grafana. The credentials come from the environment:
+# Grafana. The version and the credentials come from the environment:
 #
 #   export TF_VAR_token=$(openssl rand -hex 32) TF_VAR_grafana_admin_password=$(openssl rand -hex 16)
-#   export KUBE_CONFIG_PATH=~/.kube/config
+#   export TF_VAR_image_tag=… KUBE_CONFIG_PATH=~/.kube/config
 #   terraform init
 #   terraform apply
 

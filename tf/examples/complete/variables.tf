@@ -19,9 +19,8 @@ variable "image_repository" {
 }
 
 variable "image_tag" {
-  description = "Version of em-metrics."
+  description = "Version of em-metrics: a release, or the tag of your own image."
   type        = string
-  default     = "1.0.0"
 }
 
 variable "wait_for_rollout" {

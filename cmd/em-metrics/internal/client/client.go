@@ -35,6 +35,9 @@ type Options struct {
 	Username, Password string
 	// Transport sends the requests. Nil means [http.DefaultTransport].
 	Transport http.RoundTripper
+	// OnRetry is called with each failure after which the request is sent again,
+	// possibly concurrently. Nil means that nothing is called.
+	OnRetry func(error)
 }
 
 // Client sends requests to one service, as any CI job could. It retries
@@ -44,6 +47,7 @@ type Client struct {
 	base          string
 	authorization string
 	http          http.Client
+	onRetry       func(error)
 }
 
 // New returns a client of the service at o.URL. It sends nothing yet.
@@ -54,7 +58,10 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		base: strings.TrimSuffix(o.URL, "/"),
-		http: http.Client{Timeout: timeout, Transport: o.Transport},
+		http: http.Client{Timeout: timeout, Transport: o.Transport}, onRetry: o.OnRetry,
+	}
+	if c.onRetry == nil {
+		c.onRetry = func(error) {}
 	}
 	if o.Token != "" {
 		c.authorization = "Bearer " + o.Token
@@ -99,6 +106,7 @@ func (c *Client) post(ctx context.Context, path string, body any) (created bool,
 		if !errors.As(err, &transient) || attempt == maxAttempts {
 			return created, err
 		}
+		c.onRetry(err)
 		select {
 		case <-time.After(pause):
 			pause *= 2
