@@ -85,6 +85,11 @@ func (t together) AddIncident(l dora.Labels, i dora.Incident) error {
 	return t.each(func(a aggregator) error { return a.AddIncident(l, i) })
 }
 
+// AddRecovery adds a failed deployment that has recovered to all of them.
+func (t together) AddRecovery(l dora.Labels, r dora.Recovery) error {
+	return t.each(func(a aggregator) error { return a.AddRecovery(l, r) })
+}
+
 func (t together) each(add func(aggregator) error) error {
 	for _, a := range t {
 		if err := add(a); err != nil {
