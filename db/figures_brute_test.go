@@ -309,7 +309,7 @@ func bruteLimitedWindows(h history, lengths []time.Duration, all []dora.ScopeTot
 			return !isPlaced(dora.Labels{Project: project, Environment: environment})
 		}
 		windows = append(windows, dora.ScopeTotals{
-			Scope: dora.ScopeOverflow, Totals: bruteFigures(h, h, others, to.Add(-length), to, time.UTC),
+			Scope: dora.ScopeOverflow, Totals: bruteFigures(h, h, others, to.Add(-length), to, time.UTC, dora.FromIncident),
 		})
 	}
 	return windows
