@@ -55,7 +55,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Logf("%s: %s, at most %d MiB", path, time.Since(start).Round(time.Millisecond), peakMemory(t, s))
 	}
 	var all sync.WaitGroup
-	for range 4 {
+	for range 10 {
 		all.Go(func() { discard(t, s, "/metrics") })
 		all.Go(func() { discard(t, s, "/?window=85d") })
 	}
