@@ -53,9 +53,33 @@ func bruteDora(h history, q dora.Query) []dora.Group {
 				})
 			}
 		}
+		group.Applications, group.MixedEnvironments = bruteApplications(h, keep, q, key, location)
 		groups = append(groups, group)
 	}
 	return groups
+}
+
+// bruteApplications returns the projects in their environments of a group, and
+// whether there are several environments. What is filtered by needs no name.
+func bruteApplications(h, keep history, q dora.Query, group bruteKey, location *time.Location) (all []dora.Application, mixed bool) {
+	coarse := q.GroupBy
+	q.GroupBy.Project = q.GroupBy.Project || q.Project == ""
+	q.GroupBy.Environment = q.GroupBy.Environment || q.Environment == ""
+	environments := map[string]bool{}
+	for _, key := range bruteKeys(h, keep, q) {
+		if bruteKeyOf(coarse, key.project, key.team, key.environment) != group {
+			continue
+		}
+		mine := func(project, team, environment string) bool {
+			return bruteKeyOf(q.GroupBy, project, team, environment) == key
+		}
+		environments[key.environment] = true
+		all = append(all, dora.Application{
+			Labels: dora.Labels{Project: key.project, Team: key.team, Environment: key.environment},
+			Totals: bruteFigures(h, keep, mine, q.From, q.To, location, q.RecoveryFrom),
+		})
+	}
+	return all, len(environments) > 1
 }
 
 func bruteKeyOf(by dora.GroupBy, project, team, environment string) (key bruteKey) {

@@ -8,14 +8,21 @@ import (
 	"github.com/em-metrics/em-metrics/db/dora"
 )
 
-// bands is the report that the levels come from.
+// bands is the report that the levels come from. The answers of the survey have no
+// year.
 type bands struct {
-	Year   int    `json:"year"`
+	Year   *int   `json:"year"`
 	Report string `json:"report"`
 	Source string `json:"source"`
 }
 
-func showBands(b dora.Bands) bands { return bands{Year: b.Year, Report: b.Report, Source: b.Source} }
+func showBands(b dora.Bands) bands {
+	shown := bands{Report: b.Report, Source: b.Source}
+	if b.Year != 0 {
+		shown.Year = &b.Year
+	}
+	return shown
+}
 
 // dora serves GET /dora: 200 with the figures of a window as JSON or CSV, 400 for
 // bad parameters, 422 for more groups or intervals than there may be.

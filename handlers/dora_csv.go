@@ -20,18 +20,19 @@ func csvFigures() []dora.Figure {
 	return figures
 }
 
-// appendCells appends the cells of every figure.
-func appendCells(cells []cell, figures []dora.Figure, t dora.Totals, b dora.Bands) []cell {
+// appendCells appends the cells of every figure of a group, in a window or a bucket
+// with these totals.
+func appendCells(cells []cell, figures []dora.Figure, g dora.Group, t dora.Totals, b dora.Bands) []cell {
 	for _, f := range figures {
-		cells = appendFigureCells(cells, f, t, b)
+		cells = appendFigureCells(cells, f, f.Value(t), b.RateTotals(f, g, t))
 	}
 	return cells
 }
 
 // appendFigureCells appends the cells of a figure as its kind has them.
-func appendFigureCells(cells []cell, f dora.Figure, t dora.Totals, b dora.Bands) []cell {
-	v, name := f.Value(t), string(f.Name)
-	level := cell{name, "_level", string(b.Level(f.Name, v))}
+func appendFigureCells(cells []cell, f dora.Figure, v dora.Value, l dora.Level) []cell {
+	name := string(f.Name)
+	level := cell{name, "_level", string(l)}
 	switch f.Kind {
 	case dora.Frequency:
 		return append(cells,
@@ -56,7 +57,7 @@ func appendFigureCells(cells []cell, f dora.Figure, t dora.Totals, b dora.Bands)
 // bucket of each group.
 func writeDoraCSV(w http.ResponseWriter, groups []dora.Group, q dora.Query, b dora.Bands) error {
 	figures := csvFigures()
-	cells := appendCells(nil, figures, dora.Totals{}, b)
+	cells := appendCells(nil, figures, dora.Group{}, dora.Totals{}, b)
 	header := []string{"project_id", "team_id", "environment", "from", "to"}
 	for _, c := range cells {
 		header = append(header, c.prefix+c.suffix)
@@ -71,7 +72,7 @@ func writeDoraCSV(w http.ResponseWriter, groups []dora.Group, q dora.Query, b do
 			for _, bucket := range buckets {
 				record = append(record[:0], csvCell(g.Project), csvCell(g.Team), csvCell(g.Environment),
 					*showDate(bucket.From, q.Location), *showDate(bucket.To, q.Location))
-				cells = appendCells(cells[:0], figures, bucket.Totals, b)
+				cells = appendCells(cells[:0], figures, g, bucket.Totals, b)
 				for _, c := range cells {
 					record = append(record, c.text)
 				}

@@ -91,7 +91,7 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request, _ httprouter.Param
 	}
 	return writeJSON(w, http.StatusOK, explainAnswer{
 		Metric: figure.Name, From: showTime(dq.From), To: showTime(dq.To), Bands: showBands(b),
-		Figure: appendFigure(nil, figure, groups[0].Totals, b), Evidence: shown,
+		Figure: appendFigure(nil, figure, groups[0].Totals, b.Rate(figure, groups[0])), Evidence: shown,
 	})
 }
 

@@ -19,6 +19,10 @@ func TestFiguresMatchTheGoldenFile(t *testing.T) {
 		"/dora?window=1d&bands=2021&group_by=project,team,environment",
 		"/dora?from=2026-03-03&to=2026-03-06&interval=day&group_by=project&tz=Asia/Tokyo",
 		"/dora?window=1d&project_id=nothing",
+		"/dora?window=7d",
+		"/dora?window=7d&group_by=project&bands=2021",
+		"/dora?window=7d&project_id=shop&bands=answers",
+		"/dora?window=7d&format=csv&group_by=project",
 		"/dora?window=1d&format=csv&group_by=project",
 		"/dora?window=1d&format=csv&bands=2021",
 		"/dora?from=2026-03-03&to=2026-03-06&interval=day&format=csv",
@@ -30,7 +34,8 @@ func TestFiguresMatchTheGoldenFile(t *testing.T) {
 	} {
 		requests = append(requests,
 			"/dora/explain?window=1d&metric="+metric, "/dora/explain?window=1d&format=csv&metric="+metric,
-			"/badge/"+metric+".svg?window=1d", "/badge/"+metric+".svg?window=1d&project_id=nothing")
+			"/badge/"+metric+".svg?window=1d", "/badge/"+metric+".svg?window=1d&project_id=nothing",
+			"/badge/"+metric+".svg?window=7d", "/badge/"+metric+".svg?window=7d&project_id=shop")
 	}
 	var got strings.Builder
 	for _, request := range requests {

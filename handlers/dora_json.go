@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -77,7 +78,7 @@ func (e *doraEncoder) group(g dora.Group) bool {
 	e.text = appendText(e.text, g.Team)
 	e.text = append(e.text, `,"environment":`...)
 	e.text = appendText(e.text, g.Environment)
-	e.addFigures(g.Totals)
+	e.addFigures(g.Totals, func(f dora.Figure) dora.Rating { return e.bands.Rate(f, g) })
 	for i, bucket := range g.Series {
 		if i == 0 {
 			e.text = append(e.text, `,"series":[`...)
@@ -85,7 +86,9 @@ func (e *doraEncoder) group(g dora.Group) bool {
 		e.comma(i)
 		e.text = append(e.text, `{"from":"`+*showDate(bucket.From, e.query.Location)...)
 		e.text = append(e.text, `","to":"`+*showDate(bucket.To, e.query.Location)+`"`...)
-		e.addFigures(bucket.Totals)
+		e.addFigures(bucket.Totals, func(f dora.Figure) dora.Rating {
+			return dora.Rating{Level: e.bands.RateTotals(f, g, bucket.Totals)}
+		})
 		e.text = append(e.text, '}')
 		if !e.flush(flushAt) {
 			return false
@@ -99,15 +102,15 @@ func (e *doraEncoder) group(g dora.Group) bool {
 }
 
 // addFigures appends a member for each figure.
-func (e *doraEncoder) addFigures(t dora.Totals) {
+func (e *doraEncoder) addFigures(t dora.Totals, rate func(dora.Figure) dora.Rating) {
 	for _, f := range e.figures {
 		e.text = append(e.text, `,"`+f.Name+`":`...) // names have nothing to escape
-		e.text = appendFigure(e.text, f, t, e.bands)
+		e.text = appendFigure(e.text, f, t, rate(f))
 	}
 }
 
 // appendFigure appends the JSON value of a figure, which its kind determines.
-func appendFigure(text []byte, f dora.Figure, t dora.Totals, b dora.Bands) []byte {
+func appendFigure(text []byte, f dora.Figure, t dora.Totals, r dora.Rating) []byte {
 	v := f.Value(t)
 	switch f.Kind {
 	case dora.Frequency:
@@ -128,8 +131,22 @@ func appendFigure(text []byte, f dora.Figure, t dora.Totals, b dora.Bands) []byt
 	default:
 		return appendInt(text, "", v.Count)
 	}
-	text = append(text, `,"level":`...)
-	return append(appendText(text, string(b.Level(f.Name, v))), '}')
+	return append(appendRating(text, r), '}')
+}
+
+// appendRating appends the level, and the number of applications at each if there
+// are several.
+func appendRating(text []byte, r dora.Rating) []byte {
+	text = appendText(append(text, `,"level":`...), string(r.Level))
+	for i, count := range r.Levels {
+		text = append(text, map[bool]string{true: `,"levels":{"`, false: `,"`}[i == 0]...)
+		text = append(text, cmp.Or(count.Level, "none")...) // levels have nothing to escape
+		text = appendInt(text, `":`, count.Applications)
+	}
+	if len(r.Levels) > 0 {
+		text = append(text, '}')
+	}
+	return text
 }
 
 func appendInt(text []byte, name string, n int64) []byte {

@@ -3,7 +3,6 @@ package handlers
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // the image has no time zones of its own
@@ -12,10 +11,7 @@ import (
 	"github.com/em-metrics/em-metrics/db/dora"
 )
 
-const (
-	defaultWindow = 30 * 24 * time.Hour
-	defaultBands  = 2023
-)
+const defaultWindow = 30 * 24 * time.Hour
 
 // doraQuery reads the window, the time zone and the filter.
 func (a *api) doraQuery(q *query) dora.Query {
@@ -151,11 +147,8 @@ func (q *query) interval() dora.Interval {
 }
 
 func (q *query) bands() dora.Bands {
-	year, err := strconv.Atoi(q.choice("bands", strconv.Itoa(defaultBands), "2021", "2023"))
-	if err != nil {
-		year = defaultBands
-	}
-	bands, _ := dora.BandsOf(year)
+	names := dora.BandsNames()
+	bands, _ := dora.BandsOf(q.choice("bands", names[0], names...))
 	return bands
 }
 

@@ -41,6 +41,8 @@ type Aggregation struct {
 	by       GroupBy
 	interval Interval
 	only     map[Labels]bool // if set, other groups are ignored
+	// The applications of the groups, nil if every group is one.
+	applications *applications
 }
 
 // NewAggregation returns an empty aggregation for the window, the grouping and
@@ -55,7 +57,7 @@ func NewAggregation(q Query) (*Aggregation, error) {
 		}
 		bounds = q.Interval.bounds(q.From, q.To, location)
 	}
-	a := &Aggregation{buckets: newBuckets(bounds, location), by: q.GroupBy, interval: q.Interval}
+	a := &Aggregation{buckets: newBuckets(bounds, location), by: q.GroupBy, interval: q.Interval, applications: newApplications(q)}
 	if q.GroupBy == (GroupBy{}) { // the one group exists even when it is empty
 		a.addGroup(Labels{})
 	}
@@ -77,45 +79,57 @@ func orUTC(location *time.Location) *time.Location {
 	return location
 }
 
-// GroupBy returns the labels that the aggregation groups by. The others need not
-// be read.
-func (a *Aggregation) GroupBy() GroupBy { return a.by }
+// GroupBy returns the labels that must be read: those that the aggregation groups
+// by, and those that tell applications apart.
+func (a *Aggregation) GroupBy() GroupBy {
+	if a.applications != nil {
+		return a.applications.by
+	}
+	return a.by
+}
 
 // AddDeployment adds a deployment that was deployed. Deployments must come in
 // the order of their DeployedAt.
 func (a *Aggregation) AddDeployment(l Labels, d Deployment) error {
-	group, err := a.find(l)
-	a.addDeployment(group, &d)
-	return err
+	return a.add(l, func(b *buckets, group []accumulator) { b.addDeployment(group, &d) })
 }
 
 // AddUnfinished adds a deployment that began, in Unix milliseconds, and is not
 // deployed to this day.
 func (a *Aggregation) AddUnfinished(l Labels, beganAt int64) error {
-	group, err := a.find(l)
-	a.addUnfinished(group, beganAt)
-	return err
+	return a.add(l, func(b *buckets, group []accumulator) { b.addUnfinished(group, beganAt) })
 }
 
 // AddIncident adds an incident.
 func (a *Aggregation) AddIncident(l Labels, i Incident) error {
-	group, err := a.find(l)
-	a.addIncident(group, &i)
-	return err
+	return a.add(l, func(b *buckets, group []accumulator) { b.addIncident(group, &i) })
 }
 
 // AddRecovery adds a failed deployment that has recovered, with the labels of the
 // deployment.
 func (a *Aggregation) AddRecovery(l Labels, r Recovery) error {
-	group, err := a.find(l)
-	a.addRecovery(group, &r)
-	return err
+	return a.add(l, func(b *buckets, group []accumulator) { b.addRecovery(group, &r) })
+}
+
+// add adds something to the group of the labels and to its application.
+func (a *Aggregation) add(l Labels, to func(*buckets, []accumulator)) error {
+	key := a.by.key(l)
+	group, err := a.find(key)
+	if group == nil {
+		return err
+	}
+	to(&a.buckets, group)
+	if a.applications != nil {
+		if application := a.applications.find(key, l); application != nil {
+			to(&a.applications.buckets, application)
+		}
+	}
+	return nil
 }
 
 // find returns the group of the labels, which is created if it does not exist. It
 // returns nil if the group is ignored.
-func (a *Aggregation) find(l Labels) ([]accumulator, error) {
-	key := a.by.key(l)
+func (a *Aggregation) find(key Labels) ([]accumulator, error) {
 	if group, ok := a.groups[key]; ok {
 		return group, nil
 	}
@@ -138,7 +152,13 @@ func (a *Aggregation) Groups() []Group {
 		if a.interval != NoInterval {
 			g.Series = a.series(group)
 		}
+		if a.applications == nil {
+			g.Applications = []Application{{Labels: g.Labels, Totals: g.Totals}}
+		}
 		groups = append(groups, g)
+	}
+	if a.applications != nil {
+		a.applications.addTo(groups, a.by)
 	}
 	return groups
 }

@@ -1,6 +1,7 @@
 package dora_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -31,7 +32,8 @@ func TestLevelsAtTheirBounds(t *testing.T) {
 		value        dora.Value
 		in2021, in23 dora.Level
 	}{
-		{frequency, deployed(1, day-1), dora.Elite, dora.Elite},
+		{frequency, deployed(2, day), dora.Elite, dora.Elite},
+		{frequency, deployed(2, day+1), dora.High, dora.High}, // a gap in both reports
 		{frequency, deployed(1, day), dora.High, dora.High},
 		{frequency, deployed(1, 7*day), dora.High, dora.High},
 		{frequency, deployed(1, 7*day+time.Second), dora.High, dora.Medium},
@@ -65,33 +67,99 @@ func TestLevelsAtTheirBounds(t *testing.T) {
 
 		{recovery, median(time.Hour - 1), "", dora.Elite},
 		{recovery, median(time.Hour), "", dora.High},
-		{recovery, median(day), "", dora.High},
-		{recovery, median(day + 1), "", dora.Medium},
+		{recovery, median(day - 1), "", dora.High},
+		{recovery, median(day), "", dora.Medium},
 		{recovery, median(7 * day), "", dora.Medium},
 		{recovery, median(7*day + 1), "", dora.Low},
 		{recovery, dora.Value{}, "", ""},
 		{restore, median(time.Hour - 1), dora.Elite, ""},
 		{restore, median(time.Hour), dora.High, ""},
-		{restore, median(day + 1), dora.Medium, ""},
+		{restore, median(day - 1), dora.High, ""},
+		{restore, median(day), dora.Medium, ""},
 		{restore, median(7*day + 1), dora.Low, ""},
 
 		{dora.DeploymentReworkRate, failed(10), "", ""},
 		{"time_to_detect", median(time.Hour), "", ""},
 	} {
-		for year, want := range map[int]dora.Level{2021: test.in2021, 2023: test.in23} {
+		for year, want := range map[string]dora.Level{"2021": test.in2021, "2023": test.in23} {
 			bands, ok := dora.BandsOf(year)
-			if got := bands.Level(test.figure, test.value); !ok || got != want || bands.Year != year {
-				t.Errorf("%d: %s of %+v is %q, want %q", year, test.figure, test.value, got, want)
+			if got := bands.Level(test.figure, test.value); !ok || got != want || bands.Name != year || fmt.Sprint(bands.Year) != year {
+				t.Errorf("%s: %s of %+v is %q, want %q", year, test.figure, test.value, got, want)
 			}
 		}
 	}
-	if _, ok := dora.BandsOf(2022); ok {
-		t.Error("there are bands of 2022")
+	for _, year := range []string{"2022", "2024", ""} {
+		if _, ok := dora.BandsOf(year); ok {
+			t.Errorf("there are bands of %q", year)
+		}
+	}
+	for _, name := range dora.BandsNames() {
+		if bands, ok := dora.BandsOf(name); !ok || bands.Name != name || bands.Report == "" || bands.Source == "" {
+			t.Errorf("bands of %q: %+v", name, bands)
+		}
+	}
+}
+
+// TestAnswersHaveNoGaps tries every bound of the answers from both sides.
+func TestAnswersHaveNoGaps(t *testing.T) {
+	bands, _ := dora.BandsOf("answers")
+	for _, test := range []struct {
+		count  int64
+		in     time.Duration
+		answer dora.Level
+	}{
+		{0, day, ""},
+		{2, day, "on demand (multiple deploys per day)"},
+		{2, day + 1, "between once per hour and once per day"},
+		{1, day, "between once per hour and once per day"},
+		{1, day + 1, "between once per day and once per week"},
+		{1, 7 * day, "between once per day and once per week"},
+		{1, 7*day + time.Second, "between once per week and once per month"},
+		{12, 365 * day, "between once per week and once per month"},
+		{12, 365*day + time.Second, "between once per month and once every six months"},
+		{2, 365 * day, "between once per month and once every six months"},
+		{2, 365*day + time.Second, "fewer than once per six months"},
+	} {
+		if got := bands.Level(dora.DeploymentFrequency, dora.Value{Count: test.count, Length: test.in}); got != test.answer {
+			t.Errorf("%d in %s: %q, want %q", test.count, test.in, got, test.answer)
+		}
+	}
+	for _, test := range []struct {
+		median time.Duration
+		answer dora.Level
+	}{
+		{0, "less than one hour"},
+		{time.Hour - 1, "less than one hour"},
+		{time.Hour, "less than one day"},
+		{day - 1, "less than one day"},
+		{day, "one day to one week"},
+		{7 * day, "one day to one week"},
+		{7*day + 1, "one week to one month"},
+		{month, "one week to one month"},
+		{month + 1, "one to six months"},
+		{6 * month, "one to six months"},
+		{6*month + 1, "more than six months"},
+	} {
+		value := dora.Value{Distribution: dora.Distribution{Samples: 1, P50: test.median}}
+		for figure, want := range map[dora.Name]dora.Level{
+			dora.ChangeLeadTime: test.answer, dora.FailedDeploymentRecoveryTime: test.answer, dora.TimeToRestore: "",
+		} {
+			if got := bands.Level(figure, value); got != want {
+				t.Errorf("%s of %s: %q, want %q", figure, test.median, got, want)
+			}
+		}
+	}
+	for _, ratio := range []dora.Name{dora.ChangeFailureRate, dora.DeploymentReworkRate} {
+		if got := bands.Level(ratio, dora.Value{Count: 1, Whole: 100}); got != "" {
+			t.Errorf("%s has the answer %q", ratio, got)
+		}
 	}
 }
 
 func TestKeysAreThoseOfTheReport(t *testing.T) {
-	for year, recovery := range map[int]dora.Name{2021: dora.TimeToRestore, 2023: dora.FailedDeploymentRecoveryTime} {
+	for year, recovery := range map[string]dora.Name{
+		"2021": dora.TimeToRestore, "2023": dora.FailedDeploymentRecoveryTime, "answers": dora.FailedDeploymentRecoveryTime,
+	} {
 		bands, _ := dora.BandsOf(year)
 		want := []dora.Name{
 			dora.DeploymentFrequency, dora.ChangeLeadTime, dora.ChangeFailureRate, recovery, dora.DeploymentReworkRate,
@@ -99,7 +167,7 @@ func TestKeysAreThoseOfTheReport(t *testing.T) {
 		keys := bands.Keys()
 		for i, name := range want {
 			if len(keys) != len(want) || keys[i].Name != name || keys[i].HasBands != (name != dora.DeploymentReworkRate) {
-				t.Errorf("%d: key %d is not %s: %+v", year, i, name, keys)
+				t.Errorf("%s: key %d is not %s: %+v", year, i, name, keys)
 			}
 		}
 	}

@@ -79,6 +79,11 @@ type Group struct {
 	Labels
 	Totals
 	Series []Bucket
+	// Applications are the totals of each application of the group, in the order
+	// of their labels. There are none if the query has more than [MaxGroups].
+	Applications []Application
+	// MixedEnvironments reports whether the group has several environments.
+	MixedEnvironments bool
 }
 
 // Bucket has the totals of one interval of a window. The first and the last

@@ -51,8 +51,15 @@ func newBadge(title string, f figure, q Query) badge {
 	b := badge{Label: strings.ToLower(title), Value: f.Value, Fill: fill(f.Level)}
 	b.Title = fmt.Sprintf("%s for %s, %s to %s: %s", title, q.scope(),
 		q.From.In(q.Location).Format(time.DateOnly), q.To.In(q.Location).Format(time.DateOnly), f.Value)
-	if f.Level != "" {
-		b.Title += fmt.Sprintf(" (%s by the bands of %s)", f.Level, q.Bands.Report)
+	var ranks []string
+	for _, r := range f.Ranks() {
+		ranks = append(ranks, r.Text)
+	}
+	if words := strings.Join(ranks, ", "); words != "" {
+		b.Title += fmt.Sprintf(" (%s by the bands of %s)", words, q.Bands.Report)
+		if f.Level == "" && q.Bands.Year != 0 { // answers are too long to be shown
+			b.Value += " · " + words
+		}
 	}
 	b.Title = xmlText(b.Title)
 	b.LabelWidth = textWidth(b.Label) + 2*badgePadding
@@ -110,7 +117,7 @@ func (p *Renderer) Badge(w http.ResponseWriter, r *http.Request, f dora.Figure, 
 	if err != nil {
 		return err
 	}
-	shown := newFigure(f, groups[0].Totals, q.Bands)
+	shown := newRatedFigure(f, groups[0], q.Bands)
 	var svg bytes.Buffer
 	if err := p.badge.Execute(&svg, newBadge(f.Title, shown, q)); err != nil {
 		return fmt.Errorf("render a badge: %w", err)

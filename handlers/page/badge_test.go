@@ -37,7 +37,7 @@ func FuzzBadge(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	bands, _ := dora.BandsOf(2023)
+	bands, _ := dora.BandsOf("2023")
 	figure, _ := dora.Find("incidents")
 	f.Fuzz(func(t *testing.T, name string) {
 		w := httptest.NewRecorder()

@@ -11,9 +11,9 @@ import (
 
 // figure is a figure of a window, ready to be shown.
 type figure struct {
-	Value  string     // with its unit, such as "3 a day"
-	Level  dora.Level // empty if there is none
-	Detail string     // the counts behind the value
+	Value  string // with its unit, such as "3 a day"
+	Detail string // the counts behind the value
+	dora.Rating
 	// Number is the value to plot and to compare. It is nil if it is undefined.
 	Number *float64
 }
@@ -21,14 +21,51 @@ type figure struct {
 // noData is shown for an undefined value.
 const noData = "no data"
 
-// newFigure returns a figure of the totals of a window.
-func newFigure(f dora.Figure, t dora.Totals, b dora.Bands) figure {
+// newFigure returns a figure of the totals of a window without a rating.
+func newFigure(f dora.Figure, t dora.Totals) figure {
 	v := f.Value(t)
-	shown := figure{Value: formatValue(f, v), Level: b.Level(f.Name, v), Detail: formatDetail(f, v)}
+	shown := figure{Value: formatValue(f, v), Detail: formatDetail(f, v)}
 	if n, ok := f.Number(v); ok {
 		shown.Number = &n
 	}
 	return shown
+}
+
+// newRatedFigure returns a figure of a group with its rating.
+func newRatedFigure(f dora.Figure, g dora.Group, b dora.Bands) figure {
+	shown := newFigure(f, g.Totals)
+	shown.Rating = b.Rate(f, g)
+	return shown
+}
+
+// rank is a level, or the number of projects at one.
+type rank struct{ Class, Text string }
+
+// Ranks returns the level of the figure or, over several projects, how many are
+// at each level.
+func (f figure) Ranks() (ranks []rank) {
+	if f.Level != "" {
+		ranks = append(ranks, rank{class(f.Level), string(f.Level)})
+	}
+	for _, l := range f.Levels {
+		switch {
+		case l.Applications == 0:
+		case l.Level == "":
+			ranks = append(ranks, rank{"", fmt.Sprintf("%d without a level", l.Applications)})
+		default:
+			ranks = append(ranks, rank{class(l.Level), fmt.Sprintf("%d %s", l.Applications, l.Level)})
+		}
+	}
+	return ranks
+}
+
+// class returns the CSS class of a level.
+func class(level dora.Level) string {
+	switch level {
+	case dora.Elite, dora.High, dora.Medium, dora.Low:
+		return string(level)
+	}
+	return "answer"
 }
 
 func formatValue(f dora.Figure, v dora.Value) string {

@@ -34,8 +34,9 @@ func newFilterView(names db.Names, q Query) filterView {
 		Environments: options("All environments", "environment", names.Environments, q.Environment),
 		Windows:      windowOptions(q.Length()),
 		Bands: []option{
-			{Value: "2023", Name: "DORA 2023", Selected: q.Bands.Year == 2023},
-			{Value: "2021", Name: "DORA 2021", Selected: q.Bands.Year == 2021},
+			{Value: "2023", Name: "DORA 2023", Selected: q.Bands.Name == "2023"},
+			{Value: "2021", Name: "DORA 2021", Selected: q.Bands.Name == "2021"},
+			{Value: "answers", Name: "Answers of the survey", Selected: q.Bands.Name == "answers"},
 		},
 	}
 }
@@ -88,7 +89,7 @@ func (q Query) parameters() url.Values {
 	values := q.filter()
 	values.Set("from", q.From.UTC().Format(time.RFC3339Nano))
 	values.Set("to", q.To.UTC().Format(time.RFC3339Nano))
-	values.Set("bands", fmt.Sprint(q.Bands.Year))
+	values.Set("bands", q.Bands.Name)
 	if q.RecoveryFrom == dora.FromDeployment {
 		values.Set("recovery_from", "deployment")
 	}

@@ -12,20 +12,20 @@ import (
 
 // keyView is the card of one of the four keys, or of rework.
 type keyView struct {
-	Title, Value, Detail, Trend string
-	Level                       dora.Level
-	Explain                     template.URL
-	Chart                       chart
+	figure
+	Title, Trend string
+	Explain      template.URL
+	Chart        chart
 }
 
 func newKeyViews(now dora.Group, before dora.Totals, q Query) []keyView {
 	var views []keyView
 	for _, f := range q.Bands.Keys() {
-		current, earlier := newFigure(f, now.Totals, q.Bands), newFigure(f, before, q.Bands)
+		current, earlier := newRatedFigure(f, now, q.Bands), newFigure(f, before)
 		explain := q.parameters()
 		explain.Set("metric", string(f.Name))
 		views = append(views, keyView{
-			Title: f.Title, Value: current.Value, Level: current.Level, Detail: current.Detail,
+			figure: current, Title: f.Title,
 			Trend: compare(current, earlier, f.HigherIsBetter), Explain: encode(explain),
 			Chart: newChart(now.Series, f, current.Value),
 		})
@@ -84,7 +84,7 @@ func newProjectRow(g dora.Group, q Query) projectRow {
 	query.Set("window", dora.FormatWindow(q.Length()))
 	row := projectRow{Name: g.Project, Query: encode(query), Deployments: g.Deployments, Open: g.OpenIncidents}
 	for _, f := range q.Bands.Keys() {
-		shown := newFigure(f, g.Totals, q.Bands)
+		shown := newRatedFigure(f, g, q.Bands)
 		if shown.Value == noData {
 			shown.Value = "–"
 		}

@@ -15,20 +15,21 @@ const docs = "https://github.com/em-metrics/em-metrics#readme"
 
 // view is the data of the page's template.
 type view struct {
-	Title, Scope, Docs, Build        string
-	Query                            template.URL
-	Style                            template.CSS
-	Now                              time.Time
-	First                            *firstView // if set, replaces everything below
-	Filter                           filterView
-	Window, BandsReport, BandsSource string
-	Keys                             []keyView
-	Trend                            []trendRow
-	Projects                         []projectRow
-	MoreProjects                     string
-	Incidents                        []stateRow
-	Deployments                      []stateRow
-	Events                           []eventRow
+	Title, Scope, Docs, Build string
+	Query                     template.URL
+	Style                     template.CSS
+	Now                       time.Time
+	First                     *firstView // if set, replaces everything below
+	Filter                    filterView
+	Window, BandsIntro        string
+	BandsReport, BandsSource  string
+	Keys                      []keyView
+	Trend                     []trendRow
+	Projects                  []projectRow
+	MoreProjects              string
+	Incidents                 []stateRow
+	Deployments               []stateRow
+	Events                    []eventRow
 }
 
 const (
@@ -43,8 +44,11 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 	v := &view{
 		Title: "em-metrics: " + q.scope(), Scope: q.scope(), Query: encode(q.parameters()),
 		Docs: docs, Build: p.Build, Style: template.CSS(pageCSS), Now: p.Store.Now().In(q.Location),
-		BandsReport: q.Bands.Report, BandsSource: q.Bands.Source,
+		BandsIntro: "Levels follow the bands of", BandsReport: q.Bands.Report, BandsSource: q.Bands.Source,
 		Window: fmt.Sprintf("%s to %s (%s)", q.From.In(q.Location).Format(minute), q.To.In(q.Location).Format(minute), q.Location),
+	}
+	if q.Bands.Year == 0 {
+		v.BandsIntro = "Levels are the answers of"
 	}
 	newest, err := p.Store.RecentEvents(ctx, 1)
 	if err != nil {
