@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"database/sql"
+
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 const deploymentColumns = `row, project_id, environment, id, coalesce(team_id, ''), first_commit_at,
@@ -43,6 +45,8 @@ type DeploymentFilter struct {
 	Project     string
 	Team        string
 	Environment string
+	// Environments select those that match, unless Environment is set.
+	Environments dora.Environments
 	Page
 }
 
@@ -53,6 +57,6 @@ func (s *Store) Deployments(ctx context.Context, f DeploymentFilter) ([]*Deploym
 }
 
 func (f DeploymentFilter) conditions() (where conditions) {
-	where.labels(f.Project, f.Team, f.Environment)
+	where.labels(dora.Filter{Project: f.Project, Team: f.Team, Environment: f.Environment, Environments: f.Environments})
 	return where
 }

@@ -81,6 +81,20 @@ func (s *Store) overviewOfRanked(ctx context.Context, q, byProject dora.Query, n
 	return o, nil
 }
 
+// DoraTop computes the n groups of a query that have the most deployments, the
+// most first, and returns how many groups there are.
+func (s *Store) DoraTop(ctx context.Context, q dora.Query, n int) (groups []dora.Group, all int, err error) {
+	groups, err = s.Dora(ctx, q)
+	all = len(groups)
+	if HasCode(err, Invalid) { // too many to compute all of them
+		groups, all, err = s.doraOfRanked(ctx, q, n)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return top(groups, n), all, nil
+}
+
 // top returns the n groups with the most deployments.
 func top(groups []dora.Group, n int) []dora.Group {
 	slices.SortStableFunc(groups, func(a, b dora.Group) int { return cmp.Compare(b.Deployments, a.Deployments) })

@@ -20,7 +20,8 @@ func bruteDora(h history, q dora.Query) []dora.Group {
 	var keep history
 	fits := func(project, team, environment string) bool {
 		return (q.Project == "" || q.Project == project) && (q.Team == "" || q.Team == team) &&
-			(q.Environment == "" || q.Environment == environment)
+			(q.Environment == "" || q.Environment == environment) &&
+			(q.Environment != "" || len(q.Environments) == 0 || q.Environments.Match(environment))
 	}
 	for _, d := range h.deployments {
 		if fits(d.project, d.team, d.environment) {

@@ -84,7 +84,7 @@ func evidenceQuery(f dora.Figure, q dora.Query, page Page) (statement string, ar
 	case dora.FailedDeploymentRecoveryTime:
 		linked = linkedIDs("recovered")
 	}
-	where.labels(q.Project, q.Team, q.Environment)
+	where.labels(q.Filter)
 	where.after(at, page.After)
 	columns := strings.Join([]string{"row", at, counted, value, linked}, ", ")
 	return where.list("SELECT "+columns+" FROM "+table, at, page)

@@ -201,7 +201,7 @@ type numbersQuery struct {
 // grouped by, because every column costs time on every row.
 func (n numbersQuery) each(ctx context.Context, tx *sql.Tx, filter dora.Filter, by dora.GroupBy,
 	visit func(dora.Labels, []int64) error) (err error) {
-	n.where.labels(filter.Project, filter.Team, filter.Environment)
+	n.where.labels(filter)
 	var labels dora.Labels
 	columns := slices.Clone(n.numbers)
 	values, numbers := make([]any, len(n.numbers)), make([]int64, len(n.numbers))

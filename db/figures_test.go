@@ -263,6 +263,9 @@ func randomQuery(r *rand.Rand, h history) dora.Query {
 		GroupBy:  dora.GroupBy{Project: r.IntN(2) == 0, Team: r.IntN(2) == 0, Environment: r.IntN(2) == 0},
 		Interval: pick(r, dora.NoInterval, dora.Daily, dora.Weekly, dora.Monthly),
 	}
+	if r.IntN(4) == 0 {
+		q.Environments = pick(r, dora.Environments{"prod*"}, dora.Environments{"live", "s*g"}, dora.Environments{"live"})
+	}
 	q.RecoveryFrom = pick(r, dora.FromIncident, dora.FromDeployment)
 	if zone := pick(r, zones...); zone != "" {
 		location, err := time.LoadLocation(zone)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 const incidentColumns = `row, project_id, environment, id, coalesce(team_id, ''), coalesce(number, 0),
@@ -54,6 +56,8 @@ type IncidentFilter struct {
 	Project     string
 	Team        string
 	Environment string
+	// Environments select those that match, unless Environment is set.
+	Environments dora.Environments
 	Page
 }
 
@@ -71,7 +75,7 @@ func (f IncidentFilter) conditions() (where conditions) {
 		where.add("finished_at IS NULL")
 	case AnyIncident:
 	}
-	where.labels(f.Project, f.Team, f.Environment)
+	where.labels(dora.Filter{Project: f.Project, Team: f.Team, Environment: f.Environment, Environments: f.Environments})
 	return where
 }
 

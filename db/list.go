@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/db/rules"
 )
 
@@ -66,6 +67,9 @@ func (r relation[R]) pageOf(where conditions, page Page) (string, []any) {
 	return where.list("SELECT "+r.columns+" FROM "+r.table, r.order, page)
 }
 
+// globEscaper turns a pattern of [dora.Environments] into one of SQLite.
+var globEscaper = strings.NewReplacer("[", "[[]", "?", "[?]")
+
 // conditions builds the WHERE clause of a query. The texts are constants of
 // this package; whatever a client sent is a parameter.
 type conditions struct {
@@ -84,18 +88,27 @@ func (c *conditions) equal(column, value string) {
 	}
 }
 
-// labels keeps the rows with the labels that are not empty. Only the first term
+// labels keeps the rows with the labels of a filter. Only the first term
 // of all may choose the index, because the planner cannot know how many rows have
 // each label; the sign hides the column of the others from it.
-func (c *conditions) labels(project, team, environment string) {
+func (c *conditions) labels(f dora.Filter) {
 	for _, label := range []struct{ column, value string }{
-		{"project_id", project}, {"team_id", team}, {"environment", environment},
+		{"project_id", f.Project}, {"team_id", f.Team}, {"environment", f.Environment},
 	} {
 		if len(c.terms) > 0 {
 			label.column = "+" + label.column
 		}
 		c.equal(label.column, label.value)
 	}
+	if f.Environment != "" || len(f.Environments) == 0 {
+		return
+	}
+	var patterns []string
+	var args []any
+	for _, pattern := range f.Environments {
+		patterns, args = append(patterns, "+environment GLOB ?"), append(args, globEscaper.Replace(pattern))
+	}
+	c.add("("+strings.Join(patterns, " OR ")+")", args...)
 }
 
 func (c *conditions) after(column string, cursor *Cursor) {

@@ -22,6 +22,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // meterName is the name of the instrumentation scope.
@@ -63,6 +64,9 @@ type Options struct {
 	// recomputed before it exports the previous figures. Zero means 20
 	// milliseconds.
 	WindowPatience time.Duration
+	// Production returns the environments that count as production, none if that is
+	// not known. It may be nil.
+	Production func() dora.Environments
 	// Logger receives warnings and errors. Nil means [slog.Default].
 	Logger *slog.Logger
 }

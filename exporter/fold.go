@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -328,4 +330,17 @@ func (f *fold) status() status {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return status{lastEvent: f.newest.RecordedAt, labelSets: f.eventSets, overflowed: f.overflowed}
+}
+
+// environments returns the environments of the label sets, in order.
+func (f *fold) environments() []string {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	names := map[string]bool{}
+	for l := range f.sets {
+		if l != overflow {
+			names[l.environment] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // serviceMetrics are the service's own metrics, read on every collection.
@@ -20,6 +23,7 @@ type serviceMetrics struct {
 	overflowed     metric.Int64ObservableCounter
 	pushFailures   metric.Int64ObservableCounter
 	build          metric.Int64ObservableGauge
+	environments   metric.Int64ObservableGauge
 }
 
 // registerServiceMetrics registers the callback that starts every collection. It
@@ -43,9 +47,12 @@ func (e *Exporter) registerServiceMetrics(o Options) error {
 			return err
 		}
 		observer.ObserveInt64(s.build, 1, build)
+		if o.Production != nil {
+			e.observeEnvironments(observer, s, o.Production())
+		}
 		return e.observeServiceMetrics(ctx, observer, s)
 	}, s.lastEvent, s.incidentsOpen, s.storeSize, s.storeAvailable, s.storeWritable,
-		s.labelSets, s.overflowed, s.pushFailures, s.build)
+		s.labelSets, s.overflowed, s.pushFailures, s.build, s.environments)
 	if err != nil {
 		return fmt.Errorf("register the collection callback: %w", err)
 	}
@@ -76,7 +83,21 @@ func newServiceMetrics(meter metric.Meter) (s serviceMetrics, err error) {
 		"Events beyond the label set limit, counted under otel_metric_overflow.")
 	s.pushFailures = counter("em_metrics.push.failures", "{push}", "Failed pushes to the collector.")
 	s.build = gauge("em_metrics.build_info", "", "Build information. Always 1.")
+	s.environments = gauge("em_metrics.environment_info", "",
+		"Whether an environment counts as production, if that is configured. Always 1.")
 	return s, err
+}
+
+// observeEnvironments observes every environment that anything is recorded in, if
+// it is known which of them count as production.
+func (e *Exporter) observeEnvironments(observer metric.Observer, s serviceMetrics, production dora.Environments) {
+	if len(production) == 0 {
+		return
+	}
+	for _, environment := range e.fold.environments() {
+		observer.ObserveInt64(s.environments, 1, metric.WithAttributes(environmentLabel.String(environment),
+			attribute.String("production", strconv.FormatBool(production.Match(environment)))))
+	}
 }
 
 func (e *Exporter) observeServiceMetrics(ctx context.Context, observer metric.Observer, s serviceMetrics) error {

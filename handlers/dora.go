@@ -28,7 +28,7 @@ func showBands(b dora.Bands) bands {
 // bad parameters, 422 for more groups or intervals than there may be.
 func (a *api) dora(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
-	dq := a.doraQuery(q)
+	dq, production := a.doraQuery(q)
 	dq.GroupBy, dq.Interval = q.groupBy(), q.interval()
 	b, format := q.bands(), q.format(r)
 	if err := q.err(); err != nil {
@@ -43,7 +43,7 @@ func (a *api) dora(w http.ResponseWriter, r *http.Request, _ httprouter.Params) 
 		if format == "csv" {
 			return writeDoraCSV(w, groups, dq, b)
 		}
-		return writeDoraJSON(w, groups, dq, b)
+		return writeDoraJSON(w, groups, dq, b, production)
 	}
 	if dq.GroupBy == (dora.GroupBy{}) && dq.Interval == dora.NoInterval {
 		return answer(w)

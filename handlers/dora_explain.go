@@ -14,12 +14,14 @@ import (
 
 // explainAnswer is the answer of GET /dora/explain.
 type explainAnswer struct {
-	Metric   dora.Name       `json:"metric"`
-	From     *string         `json:"from"`
-	To       *string         `json:"to"`
-	Figure   json.RawMessage `json:"figure"`
-	Bands    bands           `json:"bands"`
-	Evidence []evidence      `json:"evidence"`
+	Metric            dora.Name         `json:"metric"`
+	From              *string           `json:"from"`
+	To                *string           `json:"to"`
+	Figure            json.RawMessage   `json:"figure"`
+	Bands             bands             `json:"bands"`
+	Production        dora.Environments `json:"production,omitempty"`
+	MixedEnvironments bool              `json:"mixed_environments"`
+	Evidence          []evidence        `json:"evidence"`
 }
 
 // evidence is one deployment or one incident.
@@ -64,7 +66,8 @@ func figureNames() string {
 // bad parameters. The Link header leads to the next page of the same window.
 func (a *api) explain(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
-	figure, dq, b, page, format := q.figure(), a.doraQuery(q), q.bands(), q.page(), q.format(r)
+	figure, b, page, format := q.figure(), q.bands(), q.page(), q.format(r)
+	dq, production := a.doraQuery(q)
 	if err := q.err(); err != nil {
 		return err
 	}
@@ -92,6 +95,7 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request, _ httprouter.Param
 	return writeJSON(w, http.StatusOK, explainAnswer{
 		Metric: figure.Name, From: showTime(dq.From), To: showTime(dq.To), Bands: showBands(b),
 		Figure: appendFigure(nil, figure, groups[0].Totals, b.Rate(figure, groups[0])), Evidence: shown,
+		Production: production, MixedEnvironments: groups[0].MixedEnvironments && len(production) == 0,
 	})
 }
 

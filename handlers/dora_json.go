@@ -24,21 +24,25 @@ type doraEncoder struct {
 	figures []dora.Figure
 	query   dora.Query
 	bands   dora.Bands
+	// The environments that were looked at because they count as production.
+	production dora.Environments
 }
 
-// writeDoraJSON writes the groups of a query.
-func writeDoraJSON(w http.ResponseWriter, groups []dora.Group, q dora.Query, b dora.Bands) error {
+// writeDoraJSON writes the groups of a query, which looks at production if that is
+// not empty.
+func writeDoraJSON(w http.ResponseWriter, groups []dora.Group, q dora.Query, b dora.Bands, production dora.Environments) error {
 	head, err := json.Marshal(struct {
-		From  *string `json:"from"`
-		To    *string `json:"to"`
-		TZ    string  `json:"tz"`
-		Bands bands   `json:"bands"`
-	}{showTime(q.From), showTime(q.To), q.Location.String(), showBands(b)})
+		From       *string           `json:"from"`
+		To         *string           `json:"to"`
+		TZ         string            `json:"tz"`
+		Bands      bands             `json:"bands"`
+		Production dora.Environments `json:"production,omitempty"`
+	}{showTime(q.From), showTime(q.To), q.Location.String(), showBands(b), production})
 	if err != nil {
 		return fmt.Errorf("encode the response: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	e := doraEncoder{w: w, text: make([]byte, 0, 2*flushAt), figures: dora.Figures(), query: q, bands: b}
+	e := doraEncoder{w: w, text: make([]byte, 0, 2*flushAt), figures: dora.Figures(), query: q, bands: b, production: production}
 	e.text = append(e.text, head[:len(head)-1]...) // without the closing brace
 	e.text = append(e.text, `,"groups":[`...)
 	for i, g := range groups {
@@ -78,6 +82,8 @@ func (e *doraEncoder) group(g dora.Group) bool {
 	e.text = appendText(e.text, g.Team)
 	e.text = append(e.text, `,"environment":`...)
 	e.text = appendText(e.text, g.Environment)
+	e.text = append(e.text, `,"mixed_environments":`...)
+	e.text = strconv.AppendBool(e.text, g.MixedEnvironments && len(e.production) == 0)
 	e.addFigures(g.Totals, func(f dora.Figure) dora.Rating { return e.bands.Rate(f, g) })
 	for i, bucket := range g.Series {
 		if i == 0 {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/em-metrics/em-metrics/db/dbtest"
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // TestLevelsBelongToOneProjectInOneEnvironment asks for the figures of a day with
@@ -96,6 +97,7 @@ func TestNoLevelsInLessThanAWeek(t *testing.T) {
 
 func TestLevelsOnThePageAndInBadges(t *testing.T) {
 	s := aDay(t)
+	s.production = dora.Environments{"production", "staging"}
 	page := s.get("/?window=7d").body
 	for _, want := range []string{
 		`<span class="level high">2 high</span> <span class="level ">1 without a level</span>`,

@@ -9,20 +9,31 @@ import (
 
 	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/db/dora"
+	"github.com/em-metrics/em-metrics/handlers/page"
 )
 
 const defaultWindow = 30 * 24 * time.Hour
 
-// doraQuery reads the window, the time zone and the filter.
-func (a *api) doraQuery(q *query) dora.Query {
+// doraQuery reads the window, the time zone and the filter, and returns the
+// environments that count as production if it looks at those because the request
+// names none.
+func (a *api) doraQuery(q *query) (_ dora.Query, production dora.Environments) {
 	location := q.location()
 	from, to := a.window(q, location)
-	return dora.Query{
-		From: from, To: to, Location: location, RecoveryFrom: q.recoveryFrom(),
-		Filter: dora.Filter{
-			Project: q.text("project_id"), Team: q.text("team_id"), Environment: q.text("environment"),
-		},
+	filter := dora.Filter{Project: q.text("project_id"), Team: q.text("team_id"), Environment: q.text("environment")}
+	switch filter.Environment {
+	case "":
+		production = a.Production()
+		filter.Environments = production
+		if len(production) == 1 && !strings.Contains(production[0], "*") {
+			filter.Environment = production[0]
+		}
+	case page.AllEnvironments:
+		filter.Environment = ""
 	}
+	return dora.Query{
+		From: from, To: to, Location: location, RecoveryFrom: q.recoveryFrom(), Filter: filter,
+	}, production
 }
 
 func (q *query) location() *time.Location {

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/handlers/catalog"
 	"github.com/em-metrics/em-metrics/handlers/page"
 )
@@ -32,6 +33,9 @@ type Options struct {
 	// Catalog finds the team of a project or user. If it is nil, there are no
 	// teams.
 	Catalog *catalog.Catalog
+	// Production returns the environments that count as production, none if that is
+	// not known: the figures are then those of all environments. It may be nil.
+	Production func() dora.Environments
 	// Auth holds the credentials that clients must send.
 	Auth Auth
 	// Environment is the default for requests that name none. Empty means
@@ -114,6 +118,9 @@ func New(o Options) (http.Handler, error) {
 	}
 	if o.Catalog == nil {
 		o.Catalog = &catalog.Catalog{}
+	}
+	if o.Production == nil {
+		o.Production = func() dora.Environments { return nil }
 	}
 	if o.Environment == "" {
 		o.Environment = "NO_ENV"

@@ -23,7 +23,7 @@ func newPages(o Options) (*page.Renderer, error) {
 	case o.Auth.Token != "":
 		credential = page.Token
 	}
-	return page.New(page.Options{Store: o.Store, Build: o.Build.String(), Credential: credential})
+	return page.New(page.Options{Store: o.Store, Build: o.Build.String(), Credential: credential, Production: o.Production})
 }
 
 // home serves GET /: 200 with the figures as an HTML page, 400 for bad
@@ -61,5 +61,9 @@ func (a *api) badge(w http.ResponseWriter, r *http.Request, p httprouter.Params)
 }
 
 func (a *api) pageQuery(q *query) page.Query {
-	return page.Query{Query: a.doraQuery(q), Bands: q.bands()}
+	dq, production := a.doraQuery(q)
+	return page.Query{
+		Query: dq, Bands: q.bands(), Production: production,
+		AllEnvironments: q.values.Get("environment") == page.AllEnvironments,
+	}
 }

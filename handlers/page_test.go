@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/handlers"
 )
 
@@ -19,6 +20,7 @@ func urlEscape(id string) string { return url.PathEscape(id) }
 
 func TestPageShowsTheMetrics(t *testing.T) {
 	s := aDay(t)
+	s.production = dora.Environments{"production", "staging"}
 	for _, path := range []string{"/", "/?window=7d&project_id=&team_id=&environment=&bands=2023", "/api/v1/"} {
 		got := s.get(path)
 		if got.status != 200 || !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") {

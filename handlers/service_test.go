@@ -19,6 +19,7 @@ import (
 
 	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/db/dbtest"
+	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/exporter"
 	"github.com/em-metrics/em-metrics/handlers"
 )
@@ -41,6 +42,8 @@ type service struct {
 	now    *dbtest.Clock
 	log    *lockedBuffer
 	client *http.Client
+	// production are the environments that count as production.
+	production dora.Environments
 
 	closing sync.Once
 }
@@ -75,12 +78,14 @@ func start(t testing.TB, changes ...func(*setup)) *service {
 			o.Metrics = metrics.Handler()
 		}
 	}
+	s := &service{t: t, store: store, now: now, log: log}
+	o.Production = func() dora.Environments { return s.production }
 	api, err := handlers.New(o.Options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(api)
-	s := &service{t: t, url: server.URL, store: store, now: now, log: log, client: server.Client()}
+	s.url, s.client = server.URL, server.Client()
 	t.Cleanup(func() {
 		server.Close()
 		if err := metrics.Shutdown(context.Background()); err != nil {

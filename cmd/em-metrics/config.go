@@ -16,6 +16,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/client"
+	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/exporter"
 	"github.com/em-metrics/em-metrics/handlers"
@@ -28,6 +29,7 @@ type config struct {
 	Port          uint16        `env:"PORT" envDefault:"3000" help:"port to listen on"`
 	Database      string        `env:"SQLITE_DB" envDefault:"em-metrics.db" help:"database file, created if it does not exist"`
 	Teams         string        `env:"CONFIG" help:"JSON file of teams with their projects and users"`
+	Production    environments  `env:"EM_METRICS_PRODUCTION_ENVIRONMENTS" help:"environments that count as production, such as production,prod-*; added to those of CONFIG"`
 	NoAuth        toggle        `env:"EM_METRICS_NO_AUTH" help:"disables authentication"`
 	Token         string        `env:"EM_METRICS_TOKEN_AUTH" secret:"true" help:"token that clients must send"`
 	Username      string        `env:"EM_METRICS_BASIC_AUTH_USERNAME" secret:"true" help:"user name that clients must send"`
@@ -78,6 +80,24 @@ func (w *windows) UnmarshalText(text []byte) error {
 			return err
 		}
 		*w = append(*w, length)
+	}
+	return nil
+}
+
+// environments are patterns of the names of environments.
+type environments dora.Environments
+
+// UnmarshalText parses the value of a variable: patterns separated by commas.
+func (e *environments) UnmarshalText(text []byte) error {
+	*e = nil
+	for part := range strings.SplitSeq(string(text), ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		if err := db.CheckName(part); err != nil {
+			return err
+		}
+		*e = append(*e, part)
 	}
 	return nil
 }

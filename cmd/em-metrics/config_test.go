@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,6 +33,8 @@ func TestConfigurationMistakes(t *testing.T) {
 			`EM_METRICS_LABEL_SET_LIMIT is "many": must be a whole number`},
 		"unknown window": {"EM_METRICS_WINDOWS=7d,month",
 			`EM_METRICS_WINDOWS is "7d,month": must be hours, days or weeks separated by commas, such as 7d,30d,90d, or none`},
+		"production with a control character": {"EM_METRICS_PRODUCTION_ENVIRONMENTS=live\t1",
+			`EM_METRICS_PRODUCTION_ENVIRONMENTS is "live\t1": must be names of environments separated by commas, in which * stands for any text`},
 		"no time for shutdown": {"EM_METRICS_SHUTDOWN_TIMEOUT=0s", "EM_METRICS_SHUTDOWN_TIMEOUT is 0s: must be more than 0, such as 10s"},
 		"shutdown time without a unit": {"EM_METRICS_SHUTDOWN_TIMEOUT=10",
 			`EM_METRICS_SHUTDOWN_TIMEOUT is "10": must be a duration with a unit, such as 150s or 5m`},
@@ -156,6 +159,15 @@ func TestWindows(t *testing.T) {
 		c, err := loadConfig([]string{"EM_METRICS_NO_AUTH=yes", "EM_METRICS_WINDOWS=" + value})
 		if err != nil || len(c.Windows) != want {
 			t.Errorf("EM_METRICS_WINDOWS=%q gives %v (%v), want %d windows", value, c.Windows, err, want)
+		}
+	}
+}
+
+func TestProductionEnvironments(t *testing.T) {
+	for value, want := range map[string]string{"": "[]", " , ": "[]", "live": "[live]", " live , prod-*": "[live prod-*]"} {
+		c, err := loadConfig([]string{"EM_METRICS_NO_AUTH=yes", "EM_METRICS_PRODUCTION_ENVIRONMENTS=" + value})
+		if err != nil || fmt.Sprint(c.Production) != want {
+			t.Errorf("EM_METRICS_PRODUCTION_ENVIRONMENTS=%q gives %v (%v), want %s", value, c.Production, err, want)
 		}
 	}
 }

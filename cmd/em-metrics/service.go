@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/exporter"
 	"github.com/em-metrics/em-metrics/handlers"
 	"github.com/em-metrics/em-metrics/handlers/catalog"
@@ -112,6 +114,12 @@ func (s *service) listen(ctx context.Context) (err error) {
 	return nil
 }
 
+// production returns the environments that count as production by the environment
+// and by the CONFIG file in use.
+func (s *service) production() dora.Environments {
+	return append(slices.Clone(dora.Environments(s.config.Production)), s.teams.Production()...)
+}
+
 func (s *service) openStore(ctx context.Context) (err error) {
 	if s.store, err = db.Open(ctx, s.config.Database, db.Options{}); err != nil {
 		return fmt.Errorf("SQLITE_DB: %w", err)
@@ -125,6 +133,7 @@ func (s *service) startExporter(ctx context.Context) (err error) {
 	s.exporter, err = exporter.New(ctx, s.store, exporter.Options{
 		ServiceName: c.ServiceName, ServiceVersion: build.Version, Revision: build.Revision,
 		Environment: c.Environment, CollectorURL: c.CollectorURL,
+		Production: s.production,
 		SeriesHold: c.SeriesHold, LabelSetLimit: c.LabelSetLimit, Windows: c.Windows, Logger: s.logger,
 	})
 	if err != nil {
@@ -155,7 +164,7 @@ func (s *service) startBackgroundWork(ctx context.Context, reload <-chan os.Sign
 
 func (s *service) startServer() error {
 	api, err := handlers.New(handlers.Options{
-		Store: s.store, Metrics: s.exporter.Handler(), Meter: s.exporter.Meter(), Catalog: s.teams,
+		Store: s.store, Metrics: s.exporter.Handler(), Meter: s.exporter.Meter(), Catalog: s.teams, Production: s.production,
 		Auth: s.config.auth(), Environment: s.config.Environment, Build: currentBuild(), Logger: s.logger,
 	})
 	if err != nil {

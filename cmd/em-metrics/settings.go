@@ -45,6 +45,8 @@ func formatOf(t reflect.Type) string {
 		return "debug, info, warn or error"
 	case reflect.TypeFor[windows]():
 		return "hours, days or weeks separated by commas, such as 7d,30d,90d, or none"
+	case reflect.TypeFor[environments]():
+		return "names of environments separated by commas, in which * stands for any text"
 	case reflect.TypeFor[uint16]():
 		return "a number from 0 to 65535"
 	}

@@ -36,6 +36,8 @@ type Filter struct {
 	Project     string
 	Team        string
 	Environment string
+	// Environments select those that match, unless Environment is set.
+	Environments Environments
 }
 
 // GroupBy lists the labels to group by. The zero value puts everything into

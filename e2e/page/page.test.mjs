@@ -173,7 +173,7 @@ describe('hostile names', () => {
     'shop\u202Epohs', 'a-name-of-two-hundred-and-fifty-six-bytes-'.padEnd(256, 'x')];
   let service;
   before(async () => {
-    service = await startService();
+    service = await startService({ EM_METRICS_NO_AUTH: '1', EM_METRICS_PRODUCTION_ENVIRONMENTS: '*' });
     for (const name of names) {
       const now = new Date().toISOString();
       await service.post('/deployments', { id: name, project_id: name, environment: name, first_commit_at: now, deploy_start_at: now });

@@ -24,7 +24,10 @@ export async function startService(environment = { EM_METRICS_NO_AUTH: '1' }) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const child = spawn(binary, ['serve'], {
-    env: { HOST: '127.0.0.1', PORT: String(port), SQLITE_DB: join(folder, 'page.db'), PATH: process.env.PATH, ...environment },
+    env: {
+      HOST: '127.0.0.1', PORT: String(port), SQLITE_DB: join(folder, 'page.db'), PATH: process.env.PATH,
+      EM_METRICS_PRODUCTION_ENVIRONMENTS: 'production', ...environment,
+    },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let log = '';

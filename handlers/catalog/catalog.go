@@ -1,5 +1,5 @@
 // Package catalog reads the CONFIG file: the teams with their projects and
-// users.
+// users, and the environments that count as production.
 package catalog
 
 import (
@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // Catalog is the CONFIG file in use. It may be used, and reloaded,
@@ -81,6 +83,15 @@ func (c *Catalog) Ignored() []string {
 	return nil
 }
 
+// Production returns the environments that count as production, none if the file
+// lists none.
+func (c *Catalog) Production() dora.Environments {
+	if f := c.current.Load(); f != nil {
+		return f.Production
+	}
+	return nil
+}
+
 // MarshalJSON returns the content in use, in the form of the file.
 func (c *Catalog) MarshalJSON() ([]byte, error) {
 	f := c.current.Load()
@@ -93,7 +104,8 @@ func (c *Catalog) MarshalJSON() ([]byte, error) {
 // file is the content of the file, with indexes from names to teams. Users are
 // in lower case.
 type file struct {
-	Teams map[string]team `json:"teams"`
+	Teams      map[string]team   `json:"teams"`
+	Production dora.Environments `json:"production,omitempty"`
 
 	byProject map[string][]string
 	byUser    map[string][]string

@@ -34,39 +34,43 @@ const company = `{"teams": {
 
 // mistakes are the files in testdata, each with its error message.
 var mistakes = map[string]string{
-	"empty.json":            "the file is empty",
-	"truncated.json":        "the file is incomplete: the JSON object does not end",
-	"not-json.json":         "the file is not valid JSON: invalid character 'e' in literal true (expecting 'r') (line 1, column 2)",
-	"trailing-comma.json":   "the file is not valid JSON: invalid character ']' looking for beginning of value (line 4, column 28)",
-	"comment.json":          "the file is not valid JSON: invalid character '/' looking for beginning of object key string (line 3, column 5)",
-	"byte-order-mark.json":  "the file starts with a byte order mark; use UTF-8 without one",
-	"latin1.json":           "the file is not valid UTF-8",
-	"two-objects.json":      "the file has data after the JSON object",
-	"list.json":             "the file must be an object, not a list",
-	"null.json":             "the file must be an object, not null",
-	"teams-list.json":       "teams must be an object, not a list",
-	"team-list.json":        "teams.blue must be an object, not a list",
-	"projects-string.json":  "teams.blue.projects must be a list, not a string",
-	"project-number.json":   "teams.blue.projects[0] must be a string",
-	"user-number.json":      "teams.blue.users[0] must be a name or an object",
-	"user-list.json":        "teams.blue.users[0] must be a name or an object",
-	"email-list.json":       "teams.blue.users[0].email must be a string, not a list",
-	"unknown-key.json":      "team is not a known field; known fields: teams",
-	"key-case.json":         "Teams is not a known field; known fields: teams",
-	"unknown-team-key.json": "teams.blue.project is not a known field; known fields: projects, users",
-	"unknown-user-key.json": "teams.blue.users[0].mail is not a known field; known fields: github_username, email",
-	"team-twice.json":       "teams.blue appears more than once",
-	"key-twice.json":        "teams.blue.projects appears more than once",
-	"email-twice.json":      "teams.blue.users[1].email appears more than once",
-	"team-no-name.json":     `the team name "" must not be empty`,
-	"project-empty.json":    "teams.blue.projects[1] must not be empty",
-	"project-long.json":     "teams.blue.projects[0] is 257 bytes long; at most 256 are allowed",
-	"project-control.json":  "teams.blue.projects[0] must not contain control characters",
-	"project-twice.json":    `teams.blue.projects[2]: "shop" appears more than once`,
-	"user-empty.json":       "teams.blue.users[0] must have a name, github_username or email",
-	"user-null.json":        "teams.blue.users[1] must be a name or an object",
-	"user-no-name.json":     "teams.blue.users[0] must have a name, github_username or email",
-	"user-spaces.json":      "teams.blue.users[0] must not be empty",
+	"empty.json":             "the file is empty",
+	"truncated.json":         "the file is incomplete: the JSON object does not end",
+	"not-json.json":          "the file is not valid JSON: invalid character 'e' in literal true (expecting 'r') (line 1, column 2)",
+	"trailing-comma.json":    "the file is not valid JSON: invalid character ']' looking for beginning of value (line 4, column 28)",
+	"comment.json":           "the file is not valid JSON: invalid character '/' looking for beginning of object key string (line 3, column 5)",
+	"byte-order-mark.json":   "the file starts with a byte order mark; use UTF-8 without one",
+	"latin1.json":            "the file is not valid UTF-8",
+	"two-objects.json":       "the file has data after the JSON object",
+	"list.json":              "the file must be an object, not a list",
+	"null.json":              "the file must be an object, not null",
+	"teams-list.json":        "teams must be an object, not a list",
+	"team-list.json":         "teams.blue must be an object, not a list",
+	"projects-string.json":   "teams.blue.projects must be a list, not a string",
+	"project-number.json":    "teams.blue.projects[0] must be a string",
+	"user-number.json":       "teams.blue.users[0] must be a name or an object",
+	"user-list.json":         "teams.blue.users[0] must be a name or an object",
+	"email-list.json":        "teams.blue.users[0].email must be a string, not a list",
+	"unknown-key.json":       "team is not a known field; known fields: teams, production",
+	"key-case.json":          "Teams is not a known field; known fields: teams, production",
+	"unknown-team-key.json":  "teams.blue.project is not a known field; known fields: projects, users",
+	"unknown-user-key.json":  "teams.blue.users[0].mail is not a known field; known fields: github_username, email",
+	"team-twice.json":        "teams.blue appears more than once",
+	"key-twice.json":         "teams.blue.projects appears more than once",
+	"email-twice.json":       "teams.blue.users[1].email appears more than once",
+	"team-no-name.json":      `the team name "" must not be empty`,
+	"project-empty.json":     "teams.blue.projects[1] must not be empty",
+	"project-long.json":      "teams.blue.projects[0] is 257 bytes long; at most 256 are allowed",
+	"project-control.json":   "teams.blue.projects[0] must not contain control characters",
+	"project-twice.json":     `teams.blue.projects[2]: "shop" appears more than once`,
+	"production-string.json": "production must be a list, not a string",
+	"production-number.json": "production[0] must be a string",
+	"production-empty.json":  "production[0] must not be empty",
+	"production-twice.json":  `production[1]: "prod-*" appears more than once`,
+	"user-empty.json":        "teams.blue.users[0] must have a name, github_username or email",
+	"user-null.json":         "teams.blue.users[1] must be a name or an object",
+	"user-no-name.json":      "teams.blue.users[0] must have a name, github_username or email",
+	"user-spaces.json":       "teams.blue.users[0] must not be empty",
 }
 
 func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
@@ -162,6 +166,25 @@ func TestReloadKeepsThePreviousTeamsOnErrors(t *testing.T) {
 	}
 }
 
+func TestProductionEnvironments(t *testing.T) {
+	path := teamsFile(t, `{"teams": {}, "production": ["live", "prod-*"]}`)
+	c, err := catalog.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := json.Marshal(c)
+	if err != nil || string(shown) != `{"teams":{},"production":["live","prod-*"]}` || fmt.Sprint(c.Production()) != "[live prod-*]" {
+		t.Errorf("%v: %s, %v", c.Production(), shown, err)
+	}
+	write(t, path, company)
+	if err := c.Reload(); err != nil || len(c.Production()) != 0 {
+		t.Errorf("%v, %v", c.Production(), err)
+	}
+	if none := new(catalog.Catalog).Production(); len(none) != 0 {
+		t.Error(none)
+	}
+}
+
 func TestConcurrentReload(t *testing.T) {
 	path := teamsFile(t, company)
 	c, err := catalog.Load(path)
@@ -194,6 +217,7 @@ func TestConcurrentReload(t *testing.T) {
 func FuzzCatalog(f *testing.F) {
 	f.Add([]byte(company))
 	f.Add([]byte(`{"teams": {"red": {"id": 1, "users": [{"slack_member_id": "U2"}, {"email": "a", "slack_member_id": ""}]}}, "ticketing": {}}`))
+	f.Add([]byte(`{"teams": {}, "production": ["live", "prod-*"]}`))
 	for name := range mistakes {
 		content, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {

@@ -9,12 +9,14 @@ import (
 	"slices"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/handlers/strictjson"
 )
 
 func parse(text []byte) (*file, error) {
 	var raw struct {
 		Teams          map[string]json.RawMessage `json:"teams"`
+		Production     []json.RawMessage          `json:"production"`
 		Ticketing      json.RawMessage            `json:"ticketing" strictjson:"unlisted"`
 		VersionControl json.RawMessage            `json:"version_control" strictjson:"unlisted"`
 	}
@@ -40,7 +42,30 @@ func parse(text []byte) (*file, error) {
 			return nil, err
 		}
 	}
+	var err error
+	if f.Production, err = parseProduction(raw.Production); err != nil {
+		return nil, err
+	}
 	return f, nil
+}
+
+// parseProduction reads the patterns of the environments that count as production.
+func parseProduction(raw []json.RawMessage) (patterns dora.Environments, err error) {
+	for i, text := range raw {
+		at := fmt.Sprintf("production[%d]", i)
+		pattern, err := parseName(text, at)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkName(at, pattern); err != nil {
+			return nil, err
+		}
+		if slices.Contains(patterns, pattern) {
+			return nil, fmt.Errorf("%s: %q appears more than once", at, pattern)
+		}
+		patterns = append(patterns, pattern)
+	}
+	return patterns, nil
 }
 
 // ignore notes a key of the older service, if the file has it.

@@ -27,8 +27,8 @@ type option struct {
 // with more, and nobody reads them.
 const maxOptions = 500
 
-func newFilterView(names db.Names, q Query) filterView {
-	return filterView{
+func newFilterView(names db.Names, q Query, production dora.Environments) filterView {
+	shown := filterView{
 		Projects:     options("All projects", "project_id", names.Projects, q.Project),
 		Teams:        options("All teams", "team_id", names.Teams, q.Team),
 		Environments: options("All environments", "environment", names.Environments, q.Environment),
@@ -39,6 +39,17 @@ func newFilterView(names db.Names, q Query) filterView {
 			{Value: "answers", Name: "Answers of the survey", Selected: q.Bands.Name == "answers"},
 		},
 	}
+	if len(production) > 0 {
+		name := ""
+		if len(q.Production) == 0 {
+			name = q.Environment
+		}
+		shown.Environments = options("Production", "environment", names.Environments, name)
+		shown.Environments[0].Selected = len(q.Production) > 0
+		all := option{Value: AllEnvironments, Name: "All environments", Selected: q.AllEnvironments}
+		shown.Environments = slices.Insert(shown.Environments, 1, all)
+	}
+	return shown
 }
 
 // options lists the names to choose from, and how many more there are. It includes
@@ -102,8 +113,15 @@ func (q Query) parameters() url.Values {
 // filter returns the parameters for the project, team and environment.
 func (q Query) filter() url.Values {
 	values := url.Values{}
+	environment := q.Environment
+	switch {
+	case q.AllEnvironments:
+		environment = AllEnvironments
+	case len(q.Production) > 0: // is the default
+		environment = ""
+	}
 	for name, value := range map[string]string{
-		"project_id": q.Project, "team_id": q.Team, "environment": q.Environment,
+		"project_id": q.Project, "team_id": q.Team, "environment": environment,
 	} {
 		if value != "" {
 			values.Set(name, value)
@@ -121,8 +139,11 @@ func (q Query) scope() string {
 	if q.Team != "" {
 		words += ", team " + isolate(q.Team)
 	}
-	if q.Environment != "" {
+	switch {
+	case q.Environment != "":
 		words += ", " + isolate(q.Environment)
+	case len(q.Production) > 0:
+		words += ", production (" + isolate(strings.Join(q.Production, ", ")) + ")"
 	}
 	return words
 }

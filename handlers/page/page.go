@@ -28,13 +28,25 @@ type Options struct {
 	Build string
 	// Credential is the kind that the example requests send.
 	Credential Credential
+	// Production returns the environments that count as production, none if that is
+	// not known. It may be nil.
+	Production func() dora.Environments
 }
+
+// AllEnvironments is the parameter environment of a page of all of them, whether or
+// not it is known which count as production.
+const AllEnvironments = "*"
 
 // Query selects the figures to show.
 type Query struct {
 	dora.Query
 	// Bands determines the levels.
 	Bands dora.Bands
+	// Production are the environments that are shown because they count as
+	// production and no other was asked for.
+	Production dora.Environments
+	// AllEnvironments is set if all of them were asked for.
+	AllEnvironments bool
 }
 
 // Renderer renders the page and the badges. It is safe for concurrent use.
@@ -54,6 +66,9 @@ func New(o Options) (*Renderer, error) {
 	badge, err := template.New("badge").Parse(badgeSVG)
 	if err != nil {
 		return nil, fmt.Errorf("parse the badge: %w", err)
+	}
+	if o.Production == nil {
+		o.Production = func() dora.Environments { return nil }
 	}
 	digest := sha256.Sum256([]byte(pageCSS))
 	return &Renderer{Options: o, page: page, badge: badge, policy: "default-src 'none'; style-src 'sha256-" +

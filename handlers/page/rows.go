@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"html/template"
 	"strconv"
 	"strings"
@@ -70,19 +71,47 @@ func newTrendRows(series []dora.Bucket, q Query) []trendRow {
 	return rows
 }
 
-// projectRow is a project with its keys.
-type projectRow struct {
-	Name              string
+// groupTable is a table of groups.
+type groupTable struct {
+	Title string // of one group
+	Rows  []groupRow
+	More  string // what is not in the table
+}
+
+func newGroupTable(title string, groups []dora.Group, all int, q Query) *groupTable {
+	t := &groupTable{Title: title}
+	for _, g := range groups {
+		t.Rows = append(t.Rows, newGroupRow(g, q))
+	}
+	if more := all - len(groups); more > 0 {
+		t.More = fmt.Sprintf("and %d more with fewer deployments; use the filter or download the CSV", more)
+	}
+	return t
+}
+
+// groupRow is a project, an environment, or a project in an environment with its
+// keys. Name is that of the environment if there is no project.
+type groupRow struct {
+	Name, Environment string
 	Query             template.URL
 	Deployments, Open int64
 	Figures           []figure
 }
 
-func newProjectRow(g dora.Group, q Query) projectRow {
+func newGroupRow(g dora.Group, q Query) groupRow {
 	query := q.filter()
-	query.Set("project_id", g.Project)
 	query.Set("window", dora.FormatWindow(q.Length()))
-	row := projectRow{Name: g.Project, Query: encode(query), Deployments: g.Deployments, Open: g.OpenIncidents}
+	row := groupRow{Name: g.Project, Environment: g.Environment, Deployments: g.Deployments, Open: g.OpenIncidents}
+	if g.Project != "" {
+		query.Set("project_id", g.Project)
+	}
+	if g.Environment != "" {
+		query.Set("environment", g.Environment)
+	}
+	if g.Project == "" {
+		row.Name, row.Environment = g.Environment, ""
+	}
+	row.Query = encode(query)
 	for _, f := range q.Bands.Keys() {
 		shown := newRatedFigure(f, g, q.Bands)
 		if shown.Value == noData {

@@ -25,15 +25,16 @@ type view struct {
 	BandsReport, BandsSource  string
 	Keys                      []keyView
 	Trend                     []trendRow
-	Projects                  []projectRow
-	MoreProjects              string
+	Notice                    *notice
+	Environments              *groupTable // if set, replaces the keys and the trend
+	Projects                  *groupTable
 	Incidents                 []stateRow
 	Deployments               []stateRow
 	Events                    []eventRow
 }
 
 const (
-	maxProjects = 50
+	maxProjects = 50 // and environments
 	maxRows     = 12 // of every other list
 )
 
@@ -87,14 +88,34 @@ func (p *Renderer) addFigures(ctx context.Context, v *view, q Query) error {
 	if err != nil {
 		return err
 	}
-	v.Filter = newFilterView(names, q)
+	v.Filter = newFilterView(names, q, p.Production())
 	v.Keys = newKeyViews(now.All, earlier[0].Totals, q)
 	v.Trend = newTrendRows(now.All.Series, q)
-	for _, project := range now.Top {
-		v.Projects = append(v.Projects, newProjectRow(project, q))
+	v.Notice = p.newNotice(now.All, q)
+	if isMixed(now.All, q) {
+		return p.addEnvironments(ctx, v, q)
 	}
-	if more := now.Projects - len(now.Top); more > 0 {
-		v.MoreProjects = fmt.Sprintf("and %d more with fewer deployments; filter by project or download the CSV", more)
+	v.Projects = newGroupTable("Project", now.Top, now.Projects, q)
+	return nil
+}
+
+// addEnvironments adds a row for each environment, and for each project in one.
+func (p *Renderer) addEnvironments(ctx context.Context, v *view, q Query) error {
+	for _, table := range []struct {
+		title string
+		by    dora.GroupBy
+		into  **groupTable
+	}{
+		{"Environment", dora.GroupBy{Environment: true}, &v.Environments},
+		{"Project", dora.GroupBy{Environment: true, Project: true}, &v.Projects},
+	} {
+		grouped := q.Query
+		grouped.GroupBy = table.by
+		groups, all, err := p.Store.DoraTop(ctx, grouped, maxProjects)
+		if err != nil {
+			return err
+		}
+		*table.into = newGroupTable(table.title, groups, all, q)
 	}
 	return nil
 }
@@ -113,7 +134,8 @@ func trendInterval(length time.Duration) dora.Interval {
 // that are restored but not yet closed.
 func (p *Renderer) addIncidents(ctx context.Context, v *view, q Query) error {
 	filter := db.IncidentFilter{
-		State: db.InProgress, Project: q.Project, Team: q.Team, Environment: q.Environment, Page: db.Page{Limit: maxRows},
+		State: db.InProgress, Project: q.Project, Team: q.Team, Environment: q.Environment, Environments: q.Environments,
+		Page: db.Page{Limit: maxRows},
 	}
 	incidents, _, err := p.Store.Incidents(ctx, filter)
 	if err != nil {
@@ -137,7 +159,8 @@ func (p *Renderer) addIncidents(ctx context.Context, v *view, q Query) error {
 
 func (p *Renderer) addDeployments(ctx context.Context, v *view, q Query) error {
 	deployments, _, err := p.Store.Deployments(ctx, db.DeploymentFilter{
-		Project: q.Project, Team: q.Team, Environment: q.Environment, Page: db.Page{Limit: maxRows},
+		Project: q.Project, Team: q.Team, Environment: q.Environment, Environments: q.Environments,
+		Page: db.Page{Limit: maxRows},
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,47 @@
+package page
+
+import (
+	"html/template"
+	"strings"
+
+	"github.com/em-metrics/em-metrics/db/dora"
+)
+
+// notice explains what the figures leave out, with a link to what may be meant.
+type notice struct {
+	Text, Link string
+	Query      template.URL
+}
+
+// isMixed reports whether figures over the whole group would mix production with
+// other environments.
+func isMixed(all dora.Group, q Query) bool { return all.MixedEnvironments && len(q.Production) == 0 }
+
+// newNotice returns what must be said of the figures of a page, nil if that is
+// nothing.
+func (p *Renderer) newNotice(all dora.Group, q Query) *notice {
+	const rows = "A figure over all of them would mix production with the others, so each has a row of its own."
+	query := q.filter()
+	query.Set("window", dora.FormatWindow(q.Length()))
+	switch isProductionKnown := len(p.Production()) > 0; {
+	case isMixed(all, q) && isProductionKnown:
+		query.Del("environment")
+		return &notice{Text: "There are several environments. " + rows, Link: "Show production", Query: encode(query)}
+	case isMixed(all, q):
+		return &notice{Text: "There are several environments, and it is not configured which of them count as production. " +
+			rows + " Choose one, or list those that count as production in the CONFIG file (production) or in " +
+			"EM_METRICS_PRODUCTION_ENVIRONMENTS."}
+	case len(q.Production) > 0 && isEmpty(all.Totals):
+		query.Set("environment", AllEnvironments)
+		return &notice{
+			Text: "Nothing in this window is in an environment that counts as production (" + isolate(strings.Join(q.Production, ", ")) + ").",
+			Link: "Show all environments", Query: encode(query),
+		}
+	}
+	return nil
+}
+
+// isEmpty reports whether nothing happened in a window.
+func isEmpty(t dora.Totals) bool {
+	return t.Deployments == 0 && t.UnfinishedDeployments == 0 && t.Incidents == 0 && t.OpenIncidents == 0
+}
