@@ -211,6 +211,9 @@ func bruteFigures(
 		}
 		if within(i.started, from, to) {
 			f.Incidents++
+			if i.deployment == "" {
+				f.UnlinkedIncidents++
+			}
 			for _, d := range all.deployments {
 				if i.deployment == d.id && i.project == d.project && i.environment == d.environment && !d.deployed.IsZero() {
 					detect = append(detect, between(d.deployed, i.started))

@@ -146,13 +146,13 @@ func addRestoredIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggre
 func addIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator, index string, where conditions) error {
 	rows := numbersQuery{
 		numbers: []string{
-			"started_at", "coalesce(restored_at, -1)", "coalesce(deployment_deployed_at, -1)",
+			"started_at", "coalesce(restored_at, -1)", "deployment_id IS NOT NULL", "coalesce(deployment_deployed_at, -1)",
 		},
 		from: "incidents INDEXED BY " + index, where: where,
 	}
 	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
 		return a.AddIncident(l, dora.Incident{
-			StartedAt: n[0], RestoredAt: n[1], DeploymentDeployedAt: n[2],
+			StartedAt: n[0], RestoredAt: n[1], Linked: n[2] != 0, DeploymentDeployedAt: n[3],
 		})
 	})
 }

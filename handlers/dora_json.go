@@ -128,6 +128,9 @@ func appendFigure(text []byte, f dora.Figure, t dora.Totals, r dora.Rating) []by
 		text = appendNumber(text, `{"ratio":`, ratio, defined)
 		text = appendInt(text, `,"`+f.PartName+`":`, v.Count)
 		text = appendInt(text, `,"deployments":`, v.Whole)
+		if f.Name == dora.ChangeFailureRate {
+			text = appendInt(text, `,"unlinked_incidents":`, v.Unlinked)
+		}
 	case dora.Duration:
 		defined := v.Samples > 0
 		text = appendNumber(text, `{"p50_seconds":`, v.P50.Seconds(), defined)

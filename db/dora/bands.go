@@ -186,11 +186,12 @@ func within(limits ...time.Duration) func(Value) int {
 // lessThan returns the longest duration that is shorter.
 func lessThan(d time.Duration) time.Duration { return d - 1 }
 
-// upTo returns the index of the first limit that is at least the ratio.
+// upTo returns the index of the first limit that is at least the ratio. A ratio that
+// is zero only because no incident is linked to a deployment has no level.
 func upTo(limits ...float64) func(Value) int {
 	return func(v Value) int {
 		ratio, ok := v.Ratio()
-		if !ok {
+		if !ok || v.NoneLinked {
 			return -1
 		}
 		for i, limit := range limits {

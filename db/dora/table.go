@@ -108,7 +108,12 @@ func Figures() []Figure {
 		{
 			Name: ChangeFailureRate, Title: "Change failure rate", Kind: Ratio, HasBands: true,
 			Source: DeployedDeployments, Part: "failed", PartName: "failed_deployments",
-			Value: func(t Totals) Value { return Value{Count: t.FailedDeployments, Whole: t.Deployments} },
+			Value: func(t Totals) Value {
+				return Value{
+					Count: t.FailedDeployments, Whole: t.Deployments, Unlinked: t.UnlinkedIncidents,
+					NoneLinked: t.FailedDeployments == 0 && t.UnlinkedIncidents > 0 && t.UnlinkedIncidents == t.Incidents,
+				}
+			},
 			Gauges: []Gauge{
 				{"dora_failed_deployments", "{deployment}", "Deployments of the window with an incident linked to them.", count},
 				{"dora_change_failure_ratio", "", "Failed deployments divided by deployments. Absent without a deployment.", ratio},

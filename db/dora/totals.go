@@ -43,6 +43,8 @@ type Counts struct {
 	UnfinishedDeployments int64
 	// Incidents started in the window.
 	Incidents int64
+	// UnlinkedIncidents are those of Incidents that are linked to no deployment.
+	UnlinkedIncidents int64
 	// OpenIncidents had started and were not restored when the window ended,
 	// whenever they started.
 	OpenIncidents int64
@@ -72,7 +74,9 @@ type Recovery struct {
 // Unix milliseconds, or Unknown.
 type Incident struct {
 	StartedAt, RestoredAt int64
-	// DeploymentDeployedAt is when the deployment it is linked to was deployed.
+	// Linked reports whether the incident is linked to a deployment, and
+	// DeploymentDeployedAt is when that was deployed.
+	Linked               bool
 	DeploymentDeployedAt int64
 }
 
@@ -84,6 +88,7 @@ func (c *Counts) add(other Counts) {
 	c.ReworkDeployments += other.ReworkDeployments
 	c.UnfinishedDeployments += other.UnfinishedDeployments
 	c.Incidents += other.Incidents
+	c.UnlinkedIncidents += other.UnlinkedIncidents
 }
 
 // accumulator collects the totals of one group in one bucket. Two of the counts
@@ -114,6 +119,9 @@ func (a *accumulator) addDeployment(d *Deployment, day int64) {
 
 func (a *accumulator) addStarted(i *Incident) {
 	a.Incidents++
+	if !i.Linked {
+		a.UnlinkedIncidents++
+	}
 	a.detection = appendElapsed(a.detection, i.DeploymentDeployedAt, i.StartedAt)
 }
 

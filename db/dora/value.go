@@ -9,6 +9,8 @@ import (
 type Value struct {
 	Count        int64         // Count and Frequency: how many. Ratio: how many of Whole
 	Whole        int64         // Ratio
+	Unlinked     int64         // change failure rate: incidents that are linked to no deployment
+	NoneLinked   bool          // change failure rate: there are incidents, and all of them are Unlinked
 	Days         int64         // Frequency: calendar days with at least one
 	Length       time.Duration // Frequency: of the window
 	Distribution               // Duration

@@ -48,7 +48,7 @@ func (b badge) LabelText() int { return b.LabelWidth - 2*badgePadding }
 func (b badge) ValueText() int { return b.ValueWidth() - 2*badgePadding }
 
 func newBadge(title string, f figure, q Query) badge {
-	b := badge{Label: strings.ToLower(title), Value: f.Value, Fill: fill(f.Level)}
+	b := badge{Label: strings.ToLower(title), Value: f.Full(), Fill: fill(f.Level)}
 	b.Title = fmt.Sprintf("%s for %s, %s to %s: %s", title, q.scope(),
 		q.From.In(q.Location).Format(time.DateOnly), q.To.In(q.Location).Format(time.DateOnly), f.Value)
 	var ranks []string

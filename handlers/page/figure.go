@@ -13,6 +13,7 @@ import (
 type figure struct {
 	Value  string // with its unit, such as "3 a day"
 	Detail string // the counts behind the value
+	Note   string // what the value leaves out, if anything
 	dora.Rating
 	// Number is the value to plot and to compare. It is nil if it is undefined.
 	Number *float64
@@ -25,6 +26,10 @@ const noData = "no data"
 func newFigure(f dora.Figure, t dora.Totals) figure {
 	v := f.Value(t)
 	shown := figure{Value: formatValue(f, v), Detail: formatDetail(f, v)}
+	if v.NoneLinked && v.Whole > 0 {
+		shown.Note = "no incident linked"
+		shown.Detail += fmt.Sprintf("; %s, none linked to a deployment", plural(v.Unlinked, "incident"))
+	}
 	if n, ok := f.Number(v); ok {
 		shown.Number = &n
 	}
@@ -36,6 +41,14 @@ func newRatedFigure(f dora.Figure, g dora.Group, b dora.Bands) figure {
 	shown := newFigure(f, g.Totals)
 	shown.Rating = b.Rate(f, g)
 	return shown
+}
+
+// Full returns the value with its note.
+func (f figure) Full() string {
+	if f.Note == "" {
+		return f.Value
+	}
+	return f.Value + " (" + f.Note + ")"
 }
 
 // rank is a level, or the number of projects at one.

@@ -38,13 +38,13 @@ func newKeyViews(now dora.Group, before dora.Totals, q Query) []keyView {
 func compare(now, before figure, higherIsBetter bool) string {
 	switch {
 	case before.Number == nil || now.Number == nil:
-		return "Previously: " + before.Value
+		return "Previously: " + before.Full()
 	case *now.Number == *before.Number:
 		return "Unchanged"
 	case (*now.Number > *before.Number) == higherIsBetter:
-		return "Better: was " + before.Value
+		return "Better: was " + before.Full()
 	}
-	return "Worse: was " + before.Value
+	return "Worse: was " + before.Full()
 }
 
 // trendRow is one interval of the trends, the text alternative to the charts.
@@ -59,10 +59,9 @@ func newTrendRows(series []dora.Bucket, q Query) []trendRow {
 	for _, bucket := range series {
 		row := trendRow{From: bucket.From.In(q.Location).Format("2 Jan 2006")}
 		for _, f := range keys {
-			v := f.Value(bucket.Totals)
-			value := formatValue(f, v)
+			value := newFigure(f, bucket.Totals).Full()
 			if f.Kind == dora.Frequency {
-				value = strconv.FormatInt(v.Count, 10)
+				value = strconv.FormatInt(f.Value(bucket.Totals).Count, 10)
 			}
 			row.Values = append(row.Values, value)
 		}
