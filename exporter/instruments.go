@@ -36,7 +36,7 @@ func instruments() []instrument {
 		{name: "deployment_frequency", kinds: kinds{db.DeploymentDeployed}, unit: "{deployment}",
 			description: "Deployments that finished successfully."},
 		{name: "lead_time_for_changes", kinds: kinds{db.DeploymentDeployed}, measure: lead, bounds: longBounds(),
-			description: "Time from the first commit of a deployment until it was deployed."},
+			description: "Time from the oldest commit of a deployment until it was deployed, one sample for each deployment."},
 		{name: "deployment_duration", kinds: kinds{db.DeploymentDeployed}, measure: deployment, bounds: shortBounds(),
 			description: "Time from the start of a deployment until it was deployed."},
 		{name: "change_failure_count", kinds: kinds{db.ChangeFailed}, unit: "{deployment}",

@@ -28,7 +28,7 @@ func TestPageShowsTheMetrics(t *testing.T) {
 		}
 		for _, want := range []string{
 			"Deployment frequency", "Change lead time", "Change failure rate", "Failed deployment recovery time", "Deployment rework rate",
-			"33.3%", "1 of 3 deployments", "in progress", "Incident started", "dora?bands=2023&amp;from=2026-0", "openapi.yaml", "metrics",
+			"33.3%", "1 of 3 deployments", "each from its oldest commit", "because of an incident or a bug that users met", "in progress", "Incident started", "dora?bands=2023&amp;from=2026-0", "openapi.yaml", "metrics",
 		} {
 			if !strings.Contains(got.body, want) {
 				t.Errorf("%s: no %q", path, want)

@@ -59,6 +59,7 @@ type Field string
 type Figure struct {
 	Name  Name
 	Title string // for people
+	About string // what the figure is, a sentence for people; of the keys only
 	Kind  Kind
 	// HigherIsBetter is set if an increase is an improvement.
 	HigherIsBetter bool
@@ -90,6 +91,7 @@ func Figures() []Figure {
 	return []Figure{
 		{
 			Name: DeploymentFrequency, Title: "Deployment frequency", Kind: Frequency, HigherIsBetter: true, HasBands: true,
+			About:  "How often deployments were deployed.",
 			Source: DeployedDeployments,
 			Value:  func(t Totals) Value { return Value{Count: t.Deployments, Days: t.DeploymentDays, Length: t.Length} },
 			Gauges: []Gauge{
@@ -100,13 +102,15 @@ func Figures() []Figure {
 		},
 		{
 			Name: ChangeLeadTime, Title: "Change lead time", Kind: Duration, HasBands: true,
+			About:  "Time until a deployment was deployed, from the oldest of its commits: one sample for each deployment.",
 			Source: DeployedDeployments, From: "first_commit_at",
 			Value: func(t Totals) Value { return Value{Distribution: t.LeadTime} },
 			Gauges: durationGauges("dora_lead_time", "{deployment}",
-				"Time from the first commit to being deployed, of deployments of the window."),
+				"Time from the oldest commit of a deployment until it was deployed, of deployments of the window."),
 		},
 		{
 			Name: ChangeFailureRate, Title: "Change failure rate", Kind: Ratio, HasBands: true,
+			About:  "Deployments with at least one incident linked to them, of all deployments.",
 			Source: DeployedDeployments, Part: "failed", PartName: "failed_deployments",
 			Value: func(t Totals) Value {
 				return Value{
@@ -121,6 +125,7 @@ func Figures() []Figure {
 		},
 		{
 			Name: FailedDeploymentRecoveryTime, Title: "Failed deployment recovery time", Kind: Duration, HasBands: true,
+			About:  "Time until all incidents of a failed deployment were restored: one sample for each failed deployment.",
 			Source: RecoveredDeployments, From: "first_incident_at",
 			Value: func(t Totals) Value { return Value{Distribution: t.FailedDeploymentRecovery} },
 			Gauges: durationGauges("dora_failed_deployment_recovery", "{deployment}",
@@ -128,10 +133,11 @@ func Figures() []Figure {
 		},
 		{
 			Name: DeploymentReworkRate, Title: "Deployment rework rate", Kind: Ratio,
+			About:  "Deployments that were unplanned, because of an incident or a bug that users met, of all deployments.",
 			Source: DeployedDeployments, Part: "rework", PartName: "rework_deployments",
 			Value: func(t Totals) Value { return Value{Count: t.ReworkDeployments, Whole: t.Deployments} },
 			Gauges: []Gauge{
-				{"dora_rework_ratio", "", "Deployments marked as rework divided by deployments. Absent without a deployment.", ratio},
+				{"dora_rework_ratio", "", "Unplanned deployments, because of an incident or a bug that users met, divided by deployments. Absent without a deployment.", ratio},
 			},
 		},
 		{

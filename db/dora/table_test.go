@@ -23,6 +23,9 @@ func TestEveryRowIsComplete(t *testing.T) {
 		if (f.Kind == dora.Duration) != (f.From != "") || (f.Kind == dora.Ratio) != (f.Part != "" && f.PartName != "") {
 			t.Errorf("%s: from %q, part %q %q do not fit its kind", f.Name, f.From, f.Part, f.PartName)
 		}
+		if isKey := f.HasBands || f.Name == dora.DeploymentReworkRate; isKey && f.Name != dora.TimeToRestore && f.About == "" {
+			t.Errorf("%s has no explanation", f.Name)
+		}
 		for _, g := range f.Gauges {
 			if g.Name == "" || g.Help == "" || g.Read == nil || gauges[g.Name] {
 				t.Errorf("%s: gauge %+v lacks something or is there twice", f.Name, g)

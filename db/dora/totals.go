@@ -8,7 +8,7 @@ type Totals struct {
 	// Length of the window.
 	Length time.Duration
 	Counts
-	// LeadTime is the time from the first commit until deployed, of the
+	// LeadTime is the time from the oldest commit until deployed, of the
 	// deployments deployed in the window.
 	LeadTime Distribution
 	// DeploymentDuration is the time from the start of a deployment until
@@ -36,7 +36,8 @@ type Counts struct {
 	// FailedDeployments are those of Deployments with an incident linked to
 	// them, whenever it started.
 	FailedDeployments int64
-	// ReworkDeployments are those of Deployments marked as rework.
+	// ReworkDeployments are those of Deployments that were unplanned, because of an
+	// incident or a bug that users met.
 	ReworkDeployments int64
 	// UnfinishedDeployments began in the window and are not deployed to this
 	// day.

@@ -110,6 +110,9 @@ func formatDetail(f dora.Figure, v dora.Value) string {
 	case dora.Duration:
 		detail := plural(v.Samples, f.Source.Subject())
 		if v.Samples > 0 {
+			if f.Name == dora.ChangeLeadTime {
+				detail += ", each from its oldest commit"
+			}
 			detail = fmt.Sprintf("median of %s; 90%% within %s", detail, formatDuration(v.P90))
 		}
 		return detail

@@ -14,7 +14,8 @@ import (
 // keyView is the card of one of the four keys, or of rework.
 type keyView struct {
 	figure
-	Title, Trend string
+	Title, About string
+	Trend        string
 	Explain      template.URL
 	Chart        chart
 }
@@ -26,7 +27,7 @@ func newKeyViews(now dora.Group, before dora.Totals, q Query) []keyView {
 		explain := q.parameters()
 		explain.Set("metric", string(f.Name))
 		views = append(views, keyView{
-			figure: current, Title: f.Title,
+			figure: current, Title: f.Title, About: f.About,
 			Trend: compare(current, earlier, f.HigherIsBetter), Explain: encode(explain),
 			Chart: newChart(now.Series, f, current.Value),
 		})
