@@ -15,7 +15,7 @@ type figure struct {
 	Detail string // the counts behind the value
 	Note   string // what the value leaves out, if anything
 	dora.Rating
-	// Number is the value to plot and to compare. It is nil if it is undefined.
+	// Number is the value to compare. It is nil if it is undefined.
 	Number *float64
 }
 
@@ -31,6 +31,9 @@ func newFigure(f dora.Figure, t dora.Totals) figure {
 		shown.Detail += fmt.Sprintf("; %s, none linked to a deployment", plural(v.Unlinked, "incident"))
 	}
 	if n, ok := f.Number(v); ok {
+		if f.Kind == dora.Frequency {
+			n = v.PerDay() // the windows may differ in length
+		}
 		shown.Number = &n
 	}
 	return shown

@@ -22,6 +22,7 @@ type view struct {
 	First                     *firstView // if set, replaces everything below
 	Filter                    filterView
 	Window, BandsIntro        string
+	Compared                  string // with what the window is compared, if it is not the one right before
 	BandsReport, BandsSource  string
 	Keys                      []keyView
 	Trend                     []trendRow
@@ -82,19 +83,19 @@ func (p *Renderer) addFigures(ctx context.Context, v *view, q Query) error {
 	if err != nil {
 		return err
 	}
-	before := q.Query
-	before.From, before.To = q.From.Add(-length), q.From
-	earlier, err := p.Store.Dora(ctx, before)
-	if err != nil {
-		return err
-	}
 	v.Filter = newFilterView(names, q, p.Production())
-	v.Keys = newKeyViews(now.All, earlier[0].Totals, q)
-	v.Trend = newTrendRows(now.All.Series, q)
 	v.Notice = p.newNotice(now.All, q)
 	if isMixed(now.All, q) {
 		return p.addEnvironments(ctx, v, q)
 	}
+	before := q.Query
+	before.From, before.To, v.Compared = previous(q.Query, p.Store.Now())
+	earlier, err := p.Store.Dora(ctx, before)
+	if err != nil {
+		return err
+	}
+	v.Keys = newKeyViews(now.All, earlier[0].Totals, q)
+	v.Trend = newTrendRows(now.All.Series, q)
 	v.Projects = newGroupTable("Project", now.Top, now.Projects, q)
 	return nil
 }
@@ -118,6 +119,25 @@ func (p *Renderer) addEnvironments(ctx context.Context, v *view, q Query) error 
 		*table.into = newGroupTable(table.title, groups, all, q)
 	}
 	return nil
+}
+
+// previous returns the window that a window is compared with, and its name if it is
+// not the one right before it. A month so far is compared with as many days of the
+// month before.
+func previous(q dora.Query, now time.Time) (from, to time.Time, name string) {
+	length := q.Length()
+	start := q.From.In(q.Location)
+	isMonthSoFar := start.Equal(time.Date(start.Year(), start.Month(), 1, 0, 0, 0, 0, q.Location)) &&
+		q.To.After(now) && q.To.Before(start.AddDate(0, 1, 0))
+	if !isMonthSoFar {
+		return q.From.Add(-length), q.From, ""
+	}
+	from = start.AddDate(0, -1, 0)
+	name = from.Format("January 2006")
+	if to = from.Add(length); to.After(q.From) { // the month before is shorter
+		return from.UTC(), q.From, "all of " + name
+	}
+	return from.UTC(), to.UTC(), "as many days of " + name
 }
 
 func trendInterval(length time.Duration) dora.Interval {
