@@ -247,3 +247,41 @@ func bruteWindows(h history, lengths []time.Duration) (windows []dora.ScopeTotal
 	}
 	return windows
 }
+
+// placed are the labels that take two places each: of three projects in two
+// environments, two have one.
+var placed = []dora.Labels{
+	{Environment: "production", Project: "shop", Team: "blue"}, {Environment: "staging", Project: "api", Team: "blue"},
+}
+
+// bruteLimitedWindows are those of the windows that are placed, or of all, and what
+// the other projects have in any environment.
+func bruteLimitedWindows(h history, lengths []time.Duration, all []dora.ScopeTotals) (windows []dora.ScopeTotals) {
+	isPlaced := func(l dora.Labels) bool {
+		return slices.ContainsFunc(placed, func(p dora.Labels) bool {
+			return l.Environment == p.Environment && (l.Project == p.Project || l.Team == p.Team)
+		})
+	}
+	exists := false
+	for _, w := range all {
+		switch {
+		case w.Scope == dora.ScopeAll || isPlaced(w.Labels):
+			windows = append(windows, w)
+		case w.Scope == dora.ScopeProject:
+			exists = true
+		}
+	}
+	if !exists {
+		return windows
+	}
+	to := doraNow.Add(time.Millisecond)
+	for _, length := range lengths {
+		others := func(project, _, environment string) bool {
+			return !isPlaced(dora.Labels{Project: project, Environment: environment})
+		}
+		windows = append(windows, dora.ScopeTotals{
+			Scope: dora.ScopeOverflow, Totals: bruteFigures(h, h, others, to.Add(-length), to, time.UTC),
+		})
+	}
+	return windows
+}

@@ -70,6 +70,17 @@ func TestDoraEqualsBruteForce(t *testing.T) {
 		if want := bruteWindows(h, lengths); !reflect.DeepEqual(got, want) {
 			t.Fatalf("round %d windows\n got %+v\nwant %+v\nhistory %+v", round, got, want, h)
 		}
+		places := dora.NewPlaces(2)
+		for _, l := range placed {
+			places.Take(l)
+		}
+		limited, err := s.DoraWindows(context.Background(), lengths, places)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := bruteLimitedWindows(h, lengths, got); !reflect.DeepEqual(limited, want) {
+			t.Fatalf("round %d windows with two places\n got %+v\nwant %+v\nhistory %+v", round, limited, want, h)
+		}
 		wipe()
 	}
 	t.Logf("%d histories, %d sets of figures equal", rounds, checked)

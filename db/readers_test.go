@@ -186,7 +186,10 @@ func TestCanceledReadersLeave(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for range s.EventsAfter(t.Context(), 0) {
+	for _, err := range s.EventsAfter(t.Context(), 0) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 	for name, l := range map[string]*lane{"figures": figures, "lists": s.readers.lists, "scrapes": s.readers.scrapes} {

@@ -92,11 +92,11 @@ type fold struct {
 	newest      db.Event // the last event applied
 	firstByKind map[db.Kind]time.Time
 	sets        map[labels]*labelSet
-	eventSets   int // number of sets created by events
-	places      *dora.Places
-	overflowed  int64     // events counted under the overflow label set
-	newestStart time.Time // when the newest series started
-	latestNow   time.Time // the latest time returned by monotonicNow
+	eventSets   int          // number of sets created by events
+	places      *dora.Places // in the figures of windows
+	overflowed  int64        // events counted under the overflow label set
+	newestStart time.Time    // when the newest series started
+	latestNow   time.Time    // the latest time returned by monotonicNow
 }
 
 func newFold(store *db.Store, limit int, logger *slog.Logger) *fold {
@@ -192,6 +192,7 @@ func (f *fold) restart(ctx context.Context) error {
 	f.eventSets, f.overflowed, f.places = 0, 0, dora.NewPlaces(f.limit)
 	clear(f.firstByKind)
 	clear(f.sets)
+	f.places = dora.NewPlaces(f.limit)
 	f.mu.Unlock()
 	for _, l := range declared {
 		f.addDeclared(ctx, l)

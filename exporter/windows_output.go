@@ -38,31 +38,28 @@ type windowSeries struct {
 }
 
 // owner is the project, the team, or all of them in one environment that a
-// series is about. Without labels it is all those of the scope beyond the label
-// set limit.
+// series is about, or all projects beyond the label set limit.
 type owner struct {
 	scope dora.Scope
 	dora.Labels
 }
 
 func (o owner) attributes() []attribute.KeyValue {
-	scope := attribute.String("scope", string(o.scope))
-	if o.Labels == (dora.Labels{}) {
-		return []attribute.KeyValue{scope, overflowLabel.Bool(true)}
-	}
-	attributes := []attribute.KeyValue{scope, attribute.String("environment", o.Environment)}
+	scope, environment := attribute.String("scope", string(o.scope)), attribute.String("environment", o.Environment)
 	switch o.scope {
 	case dora.ScopeProject:
-		attributes = append(attributes, attribute.String("project_id", o.Project))
+		return []attribute.KeyValue{scope, environment, attribute.String("project_id", o.Project)}
 	case dora.ScopeTeam:
-		attributes = append(attributes, attribute.String("team_id", o.Team))
-	case dora.ScopeAll:
+		return []attribute.KeyValue{scope, environment, attribute.String("team_id", o.Team)}
+	case dora.ScopeOverflow:
+		return []attribute.KeyValue{scope, overflowLabel.Bool(true)}
+	default:
+		return []attribute.KeyValue{scope, environment}
 	}
-	return attributes
 }
 
-// compareOwners sorts all projects first, then by descending deployments in the
-// longest window.
+// compareOwners sorts all projects first, then those beyond the label set limit,
+// then by descending deployments in the longest window.
 func compareOwners(totals map[owner][]dora.ScopeTotals) func(a, b owner) int {
 	deployments := func(o owner) (n int64) {
 		for _, t := range totals[o] {
@@ -70,11 +67,9 @@ func compareOwners(totals map[owner][]dora.ScopeTotals) func(a, b owner) int {
 		}
 		return n
 	}
+	order := map[dora.Scope]int{dora.ScopeAll: -2, dora.ScopeOverflow: -1}
 	return func(a, b owner) int {
-		if all := a.scope == dora.ScopeAll; all != (b.scope == dora.ScopeAll) {
-			return map[bool]int{true: -1, false: 1}[all]
-		}
-		return cmp.Or(-cmp.Compare(deployments(a), deployments(b)),
+		return cmp.Or(cmp.Compare(order[a.scope], order[b.scope]), -cmp.Compare(deployments(a), deployments(b)),
 			cmp.Compare(a.scope, b.scope), cmp.Compare(a.Project, b.Project),
 			cmp.Compare(a.Team, b.Team), cmp.Compare(a.Environment, b.Environment))
 	}
@@ -130,23 +125,29 @@ func eachReading(figures []dora.Figure, windows []dora.ScopeTotals, shortest tim
 ) {
 	for _, t := range windows {
 		for _, f := range figures {
-			var of []attribute.KeyValue
-			switch {
-			case !f.AtEnd():
-				of = []attribute.KeyValue{attribute.String("window", dora.FormatWindow(t.Length))}
-			case t.Length != shortest:
-				continue // it is the same in every window
+			if !f.AtEnd() || t.Length == shortest { // what is the same in every window is shown once
+				eachReadingOf(f, t, visit)
 			}
-			value := f.Value(t.Totals)
-			for _, g := range f.Gauges {
-				for _, r := range g.Read(value) {
-					labels := of
-					if r.Quantile != "" {
-						labels = append(slices.Clip(of), attribute.String("quantile", r.Quantile))
-					}
-					visit(g, r, labels)
-				}
+		}
+	}
+}
+
+func eachReadingOf(f dora.Figure, t dora.ScopeTotals, visit func(dora.Gauge, dora.Reading, []attribute.KeyValue)) {
+	var window []attribute.KeyValue
+	if !f.AtEnd() {
+		window = []attribute.KeyValue{attribute.String("window", dora.FormatWindow(t.Length))}
+	}
+	value := f.Value(t.Totals)
+	for _, g := range f.Gauges {
+		if t.Scope == dora.ScopeOverflow && !g.IsCount() {
+			continue
+		}
+		for _, r := range g.Read(value) {
+			labels := window
+			if r.Quantile != "" {
+				labels = append(slices.Clip(window), attribute.String("quantile", r.Quantile))
 			}
+			visit(g, r, labels)
 		}
 	}
 }
@@ -168,7 +169,7 @@ func family(g dora.Gauge, points []point) *dto.MetricFamily {
 	for _, p := range points {
 		m := &dto.Metric{Gauge: &dto.Gauge{Value: &p.value}}
 		for _, a := range p.attributes.ToSlice() { // sorted by name
-			name, value := strings.ReplaceAll(string(a.Key), ".", "_"), a.Value.Emit()
+			name, value := strings.ReplaceAll(string(a.Key), ".", "_"), a.Value.String()
 			m.Label = append(m.Label, &dto.LabelPair{Name: &name, Value: &value})
 		}
 		family.Metric = append(family.Metric, m)

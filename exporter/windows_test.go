@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -230,6 +231,87 @@ func TestWindowsLeaveOutTheSmallestBeyondTheLimit(t *testing.T) {
 	// and two quantiles of two durations.
 	if !slices.Contains(lines, "dora_series_dropped 54") || len(lines) != 3*18+1 {
 		t.Errorf("%d lines:\n%s", len(lines), strings.Join(lines, "\n"))
+	}
+}
+
+// TestWindowsBeyondTheLabelSetLimitAreCountedTogether has two projects with a place,
+// which are the first two that anything was recorded of, and three without one. The
+// figures of all and of the teams are exact; a restart changes nothing.
+func TestWindowsBeyondTheLabelSetLimitAreCountedTogether(t *testing.T) {
+	options := exporter.Options{Windows: []time.Duration{week}, LabelSetLimit: 2}
+	w := newWindowed(t, options)
+	for project := range 5 { // the later the project, the more and the older its deployments
+		for id := range project + 1 {
+			team := []string{"red", "blue"}[project%2]
+			w.deploy(fmt.Sprint("p", project), team, fmt.Sprint(id), time.Duration(project*10+id)*time.Hour)
+		}
+	}
+	check := func(when string, w *windowed) {
+		t.Helper()
+		got := w.series()
+		var shown []string
+		for _, line := range got {
+			if strings.HasPrefix(line, "dora_deployments{") || strings.HasPrefix(line, "dora_lead_time_seconds{") && strings.Contains(line, `"0.5"`) ||
+				strings.Contains(line, "overflow") {
+				shown = append(shown, line)
+			}
+		}
+		const overflow = `{otel_metric_overflow="true",scope="overflow"`
+		want := []string{
+			`dora_deployment_days` + overflow + `,window="7d"} 2`,
+			`dora_deployment_duration_samples` + overflow + `,window="7d"} 12`,
+			`dora_deployments` + overflow + `,window="7d"} 12`,
+			`dora_deployments{environment="production",scope="all",window="7d"} 15`,
+			`dora_deployments{environment="production",project_id="p0",scope="project",window="7d"} 1`,
+			`dora_deployments{environment="production",project_id="p1",scope="project",window="7d"} 2`,
+			`dora_deployments{environment="production",scope="team",team_id="blue",window="7d"} 6`,
+			`dora_deployments{environment="production",scope="team",team_id="red",window="7d"} 9`,
+			`dora_deployments_unfinished` + overflow + `,window="7d"} 0`,
+			`dora_failed_deployment_recovery_samples` + overflow + `,window="7d"} 0`,
+			`dora_failed_deployments` + overflow + `,window="7d"} 0`,
+			`dora_incidents` + overflow + `,window="7d"} 0`,
+			`dora_incidents_open` + overflow + `} 0`,
+			`dora_lead_time_samples` + overflow + `,window="7d"} 12`,
+			`dora_lead_time_seconds{environment="production",quantile="0.5",scope="all",window="7d"} 3600`,
+			`dora_lead_time_seconds{environment="production",project_id="p0",quantile="0.5",scope="project",window="7d"} 3600`,
+			`dora_lead_time_seconds{environment="production",project_id="p1",quantile="0.5",scope="project",window="7d"} 3600`,
+			`dora_lead_time_seconds{environment="production",quantile="0.5",scope="team",team_id="blue",window="7d"} 3600`,
+			`dora_lead_time_seconds{environment="production",quantile="0.5",scope="team",team_id="red",window="7d"} 3600`,
+			`dora_time_to_detect_samples` + overflow + `,window="7d"} 0`,
+			`dora_time_to_restore_samples` + overflow + `,window="7d"} 0`,
+		}
+		slices.Sort(shown)
+		slices.Sort(want)
+		if !slices.Equal(shown, want) {
+			t.Errorf("%s: shown\n%s\nwant\n%s", when, strings.Join(shown, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	check("at first", w)
+	check("in another process", w.beside(options))
+}
+
+// TestEnvironmentsBeyondTheLabelSetLimit has a hundred environments, of which ten
+// have a place.
+func TestEnvironmentsBeyondTheLabelSetLimit(t *testing.T) {
+	w := newWindowed(t, exporter.Options{Windows: []time.Duration{week}, LabelSetLimit: 10})
+	for n := range 100 {
+		w.do(db.StartDeployment{
+			Key:           db.Key{Project: "shop", Environment: fmt.Sprintf("branch-%02d", n), ID: "1"},
+			FirstCommitAt: noon.Add(-time.Hour), DeployStartAt: noon.Add(-time.Hour), Team: func(string) string { return "blue" },
+		})
+	}
+	shown := map[string]int{}
+	for _, line := range w.series() {
+		if name, value, _ := strings.Cut(line, " "); strings.HasPrefix(name, "dora_deployments_unfinished{") && value != "0" {
+			_, scope, _ := strings.Cut(name, `scope="`)
+			scope, _, _ = strings.Cut(scope, `"`)
+			if shown[scope]++; scope == "overflow" && value != "90" || scope != "overflow" && !strings.Contains(name, "branch-0") {
+				t.Error(line)
+			}
+		}
+	}
+	if want := map[string]int{"all": 10, "team": 10, "project": 10, "overflow": 1}; !maps.Equal(shown, want) {
+		t.Errorf("shown %v, want %v", shown, want)
 	}
 }
 

@@ -73,7 +73,8 @@ func TestNoFolderForTemporaryFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "em-metrics.db")
 	createFirstSchema(t, path, 5_000)
 	p := programtest.Start(t, "strace", []string{
-		"-f", "-o", "/dev/null", "-e", "inject=access,faccessat,faccessat2:error=EACCES", programtest.Binary(t),
+		"-f", "-o", "/dev/null", "-P", "/var/tmp", "-P", "/usr/tmp", "-P", "/tmp", "-P", ".",
+		"-e", "inject=access,faccessat,faccessat2:error=EACCES", programtest.Binary(t),
 	}, []string{"PORT=0", "EM_METRICS_NO_AUTH=true", "SQLITE_DB=" + path})
 	if err := p.Wait(); err == nil {
 		t.Error("the service ended with exit code 0, want a failure")

@@ -122,10 +122,14 @@ func (s *fileStory) expectUnavailable(reason string) {
 		s.t.Errorf("%d deployments were acknowledged", got)
 	}
 	for _, service := range s.services {
-		response, body, err := service.Do(s.t.Context(), http.MethodGet, "/ready", "")
-		if err != nil || response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, reason) {
-			s.t.Errorf("GET /ready: %s %v, want 503 and %q", body, err, reason)
-		}
+		// The answer of /ready may be a second old.
+		programtest.Eventually(s.t, 10*time.Second, func() error {
+			response, body, err := service.Do(s.t.Context(), http.MethodGet, "/ready", "")
+			if err != nil || response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, reason) {
+				return fmt.Errorf("GET /ready: %s %w, want 503 and %q", body, err, reason)
+			}
+			return nil
+		})
 	}
 }
 

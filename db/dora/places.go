@@ -8,8 +8,8 @@ const noPlace = "\x00"
 
 // Places are the environments, and the projects and teams in an environment, that
 // have totals of their own in [Windows]. There is a limited number of each; who
-// comes first takes a place and keeps it. The others are counted together. A nil
-// *Places has no limit. It is not safe for concurrent use.
+// comes first takes a place and keeps it. A nil *Places has no limit. It is not
+// safe for concurrent use.
 type Places struct {
 	limit int
 	taken map[Labels]struct{}
@@ -68,22 +68,17 @@ func (p *Places) take(owner Labels, taken *int) bool {
 }
 
 // owner returns whose totals in a scope something with these labels belongs to,
-// and false if it is nobody's: the labels of the scope, or none if one of them has
-// no place.
+// and false if there are no such totals.
 func (s Scope) owner(placed Labels) (Labels, bool) {
-	owner := Labels{Environment: placed.Environment}
+	environment := placed.Environment
 	switch s {
 	case ScopeTeam:
-		owner.Team = placed.Team
-		if placed.Team == "" {
-			return Labels{}, false
-		}
+		return Labels{Environment: environment, Team: placed.Team}, placed.Team != "" && placed.Team != noPlace
 	case ScopeProject:
-		owner.Project = placed.Project
-	case ScopeAll:
+		return Labels{Environment: environment, Project: placed.Project}, placed.Project != noPlace
+	case ScopeOverflow:
+		return Labels{}, placed.Project == noPlace
+	default:
+		return Labels{Environment: environment}, environment != noPlace
 	}
-	if owner.Environment == noPlace || owner.Team == noPlace || owner.Project == noPlace {
-		return Labels{}, true
-	}
-	return owner, true
 }

@@ -1,6 +1,9 @@
 package dora
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Value is a figure of one window. Its kind determines which fields are set.
 type Value struct {
@@ -45,6 +48,10 @@ type Gauge struct {
 	// Read returns the series of the gauge, none where the value is undefined.
 	Read func(Value) []Reading
 }
+
+// IsCount reports whether the gauge is a number of things, which means something
+// for any set of projects. A ratio, a rate or a median of unrelated ones does not.
+func (g Gauge) IsCount() bool { return strings.HasPrefix(g.Unit, "{") }
 
 // Reading is the value of one series of a gauge.
 type Reading struct {

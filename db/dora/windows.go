@@ -14,12 +14,14 @@ const (
 	ScopeAll     Scope = "all"
 	ScopeTeam    Scope = "team"
 	ScopeProject Scope = "project"
+	// ScopeOverflow is all projects without a place, in any environment. It has no
+	// labels.
+	ScopeOverflow Scope = "overflow"
 )
 
 // ScopeTotals are the totals of one project, one team, or all of them in one
 // environment, over one window. Project is set for ScopeProject, Team for
-// ScopeTeam. Without any label they are the totals of all those of the scope that
-// have no place of their own.
+// ScopeTeam.
 type ScopeTotals struct {
 	Scope Scope
 	Labels
@@ -28,7 +30,8 @@ type ScopeTotals struct {
 
 // Windows computes the totals of windows of several lengths that end together,
 // for every scope. Its memory is bounded by its [Places] and by the samples of the
-// longest window. It is not safe for concurrent use.
+// longest window. Each project counts in the totals of its team and of all, whether
+// it has a place or not. It is not safe for concurrent use.
 type Windows struct {
 	buckets
 	lengths []time.Duration
@@ -84,7 +87,7 @@ func (w *Windows) find(l Labels) []accumulator {
 // the longest window has totals in every window.
 func (w *Windows) Totals() []ScopeTotals {
 	var all []ScopeTotals
-	for _, scope := range []Scope{ScopeAll, ScopeTeam, ScopeProject} {
+	for _, scope := range []Scope{ScopeAll, ScopeTeam, ScopeProject, ScopeOverflow} {
 		members := map[Labels][][]accumulator{}
 		for placed, group := range w.groups {
 			if owner, ok := scope.owner(placed); ok {

@@ -54,7 +54,7 @@ func TestRetries(t *testing.T) {
 		"so are 429 and 5xx":                 {[]string{"429", "503", "500", "201"}, 4, "", 1750 * time.Millisecond},
 		"six attempts are enough":            {[]string{`503 {"title": "Full"}`}, 6, "http://service answered 503 Service Unavailable: Full", 7750 * time.Millisecond},
 		"a rejected request is not repeated": {[]string{conflict}, 1, "Conflict; started_at differs; id too", 0},
-		"nor is one without credentials":     {[]string{"401"}, 1, "http://service answered 401 Unauthorized: set EM_METRICS_TOKEN_AUTH, or EM_METRICS_BASIC_AUTH_USERNAME and EM_METRICS_BASIC_AUTH_PASSWORD, to the credentials of the service", 0},
+		"nor is one without credentials":     {[]string{"401"}, 1, "http://service answered 401 Unauthorized: set EM_METRICS_TOKEN_AUTH, or EM_METRICS_BASIC_AUTH_USERNAME and EM_METRICS_BASIC_AUTH_PASSWORD, to the credentials of the service (each also as <NAME>_FILE)", 0},
 		"a page of a proxy is quoted":        {[]string{"422 <html>"}, 1, `"<html>"`, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

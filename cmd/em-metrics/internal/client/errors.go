@@ -48,7 +48,7 @@ func (c *Client) failure(response *http.Response, body []byte) error {
 		return &transientError{fmt.Errorf("%s answered %s: %s", c.base, response.Status, readProblem(body))}
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return fmt.Errorf("%s answered %s: set EM_METRICS_TOKEN_AUTH, or EM_METRICS_BASIC_AUTH_USERNAME and "+
-			"EM_METRICS_BASIC_AUTH_PASSWORD, to the credentials of the service", c.base, response.Status)
+			"EM_METRICS_BASIC_AUTH_PASSWORD, to the credentials of the service (each also as <NAME>_FILE)", c.base, response.Status)
 	default:
 		return &RejectedError{status: status, problem: readProblem(body)}
 	}
