@@ -55,6 +55,30 @@ func BenchmarkDo(b *testing.B) {
 	})
 }
 
+// BenchmarkGeneratedID measures durable incidents without an id, one by one, in a
+// project that has many.
+func BenchmarkGeneratedID(b *testing.B) {
+	for _, stored := range []int{0, 100_000} {
+		b.Run(fmt.Sprintf("stored=%d", stored), func(b *testing.B) {
+			s := openStore(b, filepath.Join(b.TempDir(), "em-metrics.db"), Options{})
+			for stored := stored; stored > 0; stored -= 1000 {
+				opened := make([]Command, 1000)
+				for i := range opened {
+					opened[i] = OpenIncident{Key: Key{Project: "shop", Environment: "production"}}
+				}
+				if _, err := s.Do(b.Context(), opened...); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for b.Loop() {
+				if _, err := s.Do(b.Context(), OpenIncident{Key: Key{Project: "shop", Environment: "production"}}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // share does the work b.N times, shared among the callers, and reports how
 // many were done a second and how long the slowest hundredth took at least.
 func share(b *testing.B, callers int, work func(n int64) error) {

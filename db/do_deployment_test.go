@@ -59,10 +59,25 @@ func TestDeployments(t *testing.T) {
 				{"10:01", start("web/prod/1", "08:00", "09:59"), "conflict: the deployment already exists with different values; " +
 					"deploy_start_at is already recorded as 2026-03-04T10:00:00.000Z; send the same value or omit the field"},
 				{"10:04", finish(Ref{ID: "1"}, "10:04"), "known web/prod/1 commit 08:00 start 10:00 deployed 10:04"},
-				{"10:05", finish(Ref{ID: "1"}, "10:05"), "conflict: the deployment already exists with different values; " +
-					"deployed_at is already recorded as 2026-03-04T10:04:00.000Z; send the same value or omit the field"},
+				{"10:05", FinishDeployment{Ref: Ref{ID: "1"}, FirstCommitAt: clock("08:01")}, "conflict: the deployment already exists with different values; " +
+					"first_commit_at is already recorded as 2026-03-04T08:00:00.000Z; send the same value or omit the field"},
 				{"10:05", planned, "conflict: the deployment already exists with different values; " +
 					"deployed_at is already recorded as 2026-03-04T10:04:00.000Z; send the same value or omit the field"},
+			},
+			events: []string{
+				"deployment_started web/prod/1 at 10:00",
+				"deployment_deployed web/prod/1 at 10:04 lead 2h4m0s took 4m0s",
+			},
+		},
+		{
+			name: "a job that runs again states another date, and the recorded one stays",
+			steps: []step{
+				{"10:00", start("web/prod/1", "08:00", "10:00"), "created web/prod/1 commit 08:00 start 10:00"},
+				{"10:04", finish(Ref{ID: "1"}, "10:04"), "known web/prod/1 commit 08:00 start 10:00 deployed 10:04"},
+				{"10:30", finish(Ref{ID: "1"}, "10:30"), "known web/prod/1 commit 08:00 start 10:00 deployed 10:04"},
+				{"10:31", finish(Ref{ID: "1"}, "07:00"), "known web/prod/1 commit 08:00 start 10:00 deployed 10:04"},
+				{"10:32", FinishDeployment{Ref: Ref{ID: "1"}, FirstCommitAt: clock("08:00"), DeployedAt: clock("10:32")},
+					"known web/prod/1 commit 08:00 start 10:00 deployed 10:04"},
 			},
 			events: []string{
 				"deployment_started web/prod/1 at 10:00",

@@ -197,7 +197,7 @@ func TestDatesOfIncidents(t *testing.T) {
 func TestGeneratedIncidentIDs(t *testing.T) {
 	tell(t, []story{
 		{
-			name: "count per project and step over those given by hand",
+			name: "count the incidents of the project and step over ids given by hand",
 			once: true,
 			steps: []step{
 				{"10:00", incident("web/prod/", "", ""), "created web/prod/incident_web_1 started 10:00"},
@@ -206,7 +206,7 @@ func TestGeneratedIncidentIDs(t *testing.T) {
 				{"10:03", incident("api/prod/incident_web_4", "", ""), "created api/prod/incident_web_4 started 10:03"},
 				{"10:04", incident("web/prod/", "", ""), "created web/prod/incident_web_4 started 10:04"},
 				{"10:05", incident("web/staging/", "", ""), "created web/staging/incident_web_5 started 10:05"},
-				{"10:06", incident("api/prod/", "", ""), "created api/prod/incident_api_1 started 10:06"},
+				{"10:06", incident("api/prod/", "", ""), "created api/prod/incident_api_2 started 10:06"},
 				{"10:07", incident("web/prod/incident_web_4", "", ""), "known web/prod/incident_web_4 started 10:04"},
 				{"10:08", incident("web/prod/incident_web_1", "", "10:08"),
 					incidentContradicted + "started_at is already recorded as 2026-03-04T10:00:00.000Z; send the same value or omit the field"},
@@ -218,7 +218,31 @@ func TestGeneratedIncidentIDs(t *testing.T) {
 				"incident_started api/prod/incident_web_4 at 10:03",
 				"incident_started web/prod/incident_web_4 at 10:04",
 				"incident_started web/staging/incident_web_5 at 10:05",
-				"incident_started api/prod/incident_api_1 at 10:06",
+				"incident_started api/prod/incident_api_2 at 10:06",
+			},
+		},
+		{
+			name: "count those that have ids of their own, in every environment",
+			once: true,
+			steps: []step{
+				{"10:00", incident("web/prod/a", "", ""), "created web/prod/a started 10:00"},
+				{"10:01", incident("web/staging/b", "", ""), "created web/staging/b started 10:01"},
+				{"10:02", incident("web/prod/incident_web_4", "", ""), "created web/prod/incident_web_4 started 10:02"},
+				{"10:03", incident("web/prod/", "", ""), "created web/prod/incident_web_5 started 10:03"},
+				{"10:04", incident("web/prod/c", "", ""), "created web/prod/c started 10:04"},
+				{"10:05", incident("web/prod/", "", ""), "created web/prod/incident_web_6 started 10:05"},
+				{"10:06", incident("web/prod/d", "", ""), "created web/prod/d started 10:06"},
+				{"10:07", incident("web/prod/", "", ""), "created web/prod/incident_web_8 started 10:07"},
+			},
+			events: []string{
+				"incident_started web/prod/a at 10:00",
+				"incident_started web/staging/b at 10:01",
+				"incident_started web/prod/incident_web_4 at 10:02",
+				"incident_started web/prod/incident_web_5 at 10:03",
+				"incident_started web/prod/c at 10:04",
+				"incident_started web/prod/incident_web_6 at 10:05",
+				"incident_started web/prod/d at 10:06",
+				"incident_started web/prod/incident_web_8 at 10:07",
 			},
 		},
 		{
@@ -232,7 +256,7 @@ func TestGeneratedIncidentIDs(t *testing.T) {
 				{"10:14", incident("web/prod/", "1", "10:05"), "created web/prod/incident_web_4 by 1 started 10:05"},
 				{"10:15", incidentAnywhere("web/staging/", "1", "10:05"), "known web/prod/incident_web_4 by 1 started 10:05"},
 				{"10:16", incident("web/prod/mine", "", "10:07"), "created web/prod/mine started 10:07"},
-				{"10:17", incident("web/prod/", "", "10:07"), "created web/prod/incident_web_5 started 10:07"},
+				{"10:17", incident("web/prod/", "", "10:07"), "created web/prod/incident_web_6 started 10:07"},
 			},
 			events: []string{
 				"deployment_started web/prod/1 at 10:00",
@@ -242,7 +266,7 @@ func TestGeneratedIncidentIDs(t *testing.T) {
 				"incident_started web/prod/incident_web_4 at 10:05",
 				"change_failed web/prod/1 at 10:05",
 				"incident_started web/prod/mine at 10:07",
-				"incident_started web/prod/incident_web_5 at 10:07",
+				"incident_started web/prod/incident_web_6 at 10:07",
 			},
 		},
 		{

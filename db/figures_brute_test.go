@@ -37,19 +37,19 @@ func bruteDora(h history, q dora.Query) []dora.Group {
 		location = time.UTC
 	}
 	groups := []dora.Group{}
-	for _, key := range bruteKeys(keep, q) {
+	for _, key := range bruteKeys(h, keep, q) {
 		mine := func(project, team, environment string) bool {
 			return bruteKeyOf(q.GroupBy, project, team, environment) == key
 		}
 		group := dora.Group{
 			Labels: dora.Labels{Project: key.project, Team: key.team, Environment: key.environment},
-			Totals: bruteFigures(h, keep, mine, q.From, q.To, location),
+			Totals: bruteFigures(h, keep, mine, q.From, q.To, location, q.RecoveryFrom),
 		}
 		if q.Interval != dora.NoInterval {
 			for _, piece := range brutePieces(q, location) {
 				group.Series = append(group.Series, dora.Bucket{
 					From: piece[0].UTC(), To: piece[1].UTC(),
-					Totals: bruteFigures(h, keep, mine, piece[0], piece[1], location),
+					Totals: bruteFigures(h, keep, mine, piece[0], piece[1], location, q.RecoveryFrom),
 				})
 			}
 		}
@@ -73,12 +73,13 @@ func bruteKeyOf(by dora.GroupBy, project, team, environment string) (key bruteKe
 
 func within(at, from, to time.Time) bool { return !at.IsZero() && !at.Before(from) && at.Before(to) }
 
-func bruteKeys(h history, q dora.Query) (keys []bruteKey) {
+func bruteKeys(all, h history, q dora.Query) (keys []bruteKey) {
 	if q.GroupBy == (dora.GroupBy{}) {
 		return []bruteKey{{}}
 	}
 	for _, d := range h.deployments {
-		if within(d.deployed, q.From, q.To) || d.deployed.IsZero() && within(d.start, q.From, q.To) {
+		_, recovered := bruteRecovery(all, d)
+		if within(recovered, q.From, q.To) || within(d.deployed, q.From, q.To) || d.deployed.IsZero() && within(d.start, q.From, q.To) {
 			keys = append(keys, bruteKeyOf(q.GroupBy, d.project, d.team, d.environment))
 		}
 	}
@@ -118,7 +119,32 @@ func brutePieces(q dora.Query, location *time.Location) (pieces [][2]time.Time) 
 	return append(pieces, [2]time.Time{begin, q.To})
 }
 
-func bruteFigures(all, h history, mine func(project, team, environment string) bool, from, to time.Time, location *time.Location) dora.Totals {
+// bruteRecovery returns when the first incident of a deployment started and, if
+// it was deployed and all of them are restored, when the last one was.
+func bruteRecovery(all history, d pastDeployment) (first, recovered time.Time) {
+	if d.deployed.IsZero() {
+		return first, recovered
+	}
+	for _, i := range all.incidents {
+		if i.deployment != d.id || i.project != d.project || i.environment != d.environment {
+			continue
+		}
+		if i.restored.IsZero() {
+			return time.Time{}, time.Time{}
+		}
+		if first.IsZero() || i.started.Before(first) {
+			first = i.started
+		}
+		if i.restored.After(recovered) {
+			recovered = i.restored
+		}
+	}
+	return first, recovered
+}
+
+func bruteFigures(
+	all, h history, mine func(project, team, environment string) bool, from, to time.Time, location *time.Location, clock dora.RecoveryStart,
+) dora.Totals {
 	var f dora.Totals
 	days := map[string]bool{}
 	var lead, duration, recovery, restore, detect []time.Duration
@@ -128,6 +154,12 @@ func bruteFigures(all, h history, mine func(project, team, environment string) b
 		}
 		if d.deployed.IsZero() && within(d.start, from, to) {
 			f.UnfinishedDeployments++
+		}
+		if first, recovered := bruteRecovery(all, d); within(recovered, from, to) {
+			if clock == dora.FromDeployment {
+				first = d.deployed
+			}
+			recovery = append(recovery, between(first, recovered))
 		}
 		if !within(d.deployed, from, to) {
 			continue
@@ -162,9 +194,6 @@ func bruteFigures(all, h history, mine func(project, team, environment string) b
 		}
 		if within(i.restored, from, to) {
 			restore = append(restore, between(i.started, i.restored))
-			if i.deployment != "" {
-				recovery = append(recovery, between(i.started, i.restored))
-			}
 		}
 		if i.started.Before(to) && (i.restored.IsZero() || !i.restored.Before(to)) {
 			f.OpenIncidents++
@@ -231,7 +260,7 @@ func bruteWindows(h history, lengths []time.Duration) (windows []dora.ScopeTotal
 		{dora.ScopeProject, dora.GroupBy{Environment: true, Project: true}},
 	} {
 		for _, length := range lengths {
-			for _, key := range bruteKeys(h, dora.Query{From: longest, To: to, GroupBy: scope.by}) {
+			for _, key := range bruteKeys(h, h, dora.Query{From: longest, To: to, GroupBy: scope.by}) {
 				if scope.name == dora.ScopeTeam && key.team == "" {
 					continue
 				}
@@ -240,7 +269,7 @@ func bruteWindows(h history, lengths []time.Duration) (windows []dora.ScopeTotal
 				}
 				windows = append(windows, dora.ScopeTotals{
 					Scope: scope.name, Labels: dora.Labels{Project: key.project, Team: key.team, Environment: key.environment},
-					Totals: bruteFigures(h, h, mine, to.Add(-length), to, time.UTC),
+					Totals: bruteFigures(h, h, mine, to.Add(-length), to, time.UTC, dora.FromIncident),
 				})
 			}
 		}
@@ -280,7 +309,7 @@ func bruteLimitedWindows(h history, lengths []time.Duration, all []dora.ScopeTot
 			return !isPlaced(dora.Labels{Project: project, Environment: environment})
 		}
 		windows = append(windows, dora.ScopeTotals{
-			Scope: dora.ScopeOverflow, Totals: bruteFigures(h, h, others, to.Add(-length), to, time.UTC),
+			Scope: dora.ScopeOverflow, Totals: bruteFigures(h, h, others, to.Add(-length), to, time.UTC, dora.FromIncident),
 		})
 	}
 	return windows

@@ -20,7 +20,8 @@ type Evidence struct {
 	// Value is its sample of a duration.
 	Value NullDuration
 	// Incidents are the ids of the incidents linked to a failed deployment, in
-	// the order in which they started. Only the change failure rate has them.
+	// the order in which they started. Only the change failure rate and the
+	// recovery time have them.
 	Incidents []string
 
 	row int64
@@ -70,11 +71,18 @@ func evidenceQuery(f dora.Figure, q dora.Query, page Page) (statement string, ar
 	case dora.Ratio:
 		counted = string(f.Part)
 	case dora.Duration:
-		where.add(string(f.From) + " IS NOT NULL")
-		value = "max(0, " + at + " - " + string(f.From) + ")"
+		from := string(f.From)
+		if f.Source == dora.RecoveredDeployments {
+			from = recoveryStart(q.RecoveryFrom)
+		}
+		where.add(from + " IS NOT NULL")
+		value = "max(0, " + at + " - " + from + ")"
 	}
-	if f.Name == dora.ChangeFailureRate {
-		linked = linkedIDs
+	switch f.Name {
+	case dora.ChangeFailureRate:
+		linked = linkedIDs("deployments")
+	case dora.FailedDeploymentRecoveryTime:
+		linked = linkedIDs("recovered")
 	}
 	where.labels(q.Project, q.Team, q.Environment)
 	where.after(at, page.After)
@@ -92,11 +100,10 @@ func evidenceOf(s dora.Source, from, to int64) (table, at string, where conditio
 	case dora.UnfinishedDeployments:
 		table, at = "deployments INDEXED BY deployments_unfinished", "began_at"
 		where.add("deployed_at IS NULL")
+	case dora.RecoveredDeployments:
+		table, at = recoveredDeployments, "recovered_at"
 	case dora.StartedIncidents:
 		table, at = "incidents INDEXED BY incidents_by_time", "started_at"
-	case dora.LinkedRestoredIncidents:
-		where.add("deployment_id IS NOT NULL")
-		fallthrough
 	case dora.RestoredIncidents:
 		table, at = "incidents INDEXED BY incidents_by_restored_at", "restored_at"
 	case dora.OpenIncidents:
@@ -107,10 +114,12 @@ func evidenceOf(s dora.Source, from, to int64) (table, at string, where conditio
 	return table, at, where
 }
 
-// linkedIDs lists the ids of the incidents linked to a deployment, one on
-// each line.
-const linkedIDs = `coalesce((SELECT group_concat(id, char(10) ORDER BY started_at, row) FROM incidents
-	WHERE deployment_id = deployments.id AND project_id = deployments.project_id AND environment = deployments.environment), '')`
+// linkedIDs lists the ids of the incidents linked to a deployment of a table, one
+// on each line.
+func linkedIDs(table string) string {
+	return `coalesce((SELECT group_concat(i.id, char(10) ORDER BY i.started_at, i.row) FROM incidents i
+		WHERE i.deployment_id = ` + table + `.id AND i.project_id = ` + table + `.project_id AND i.environment = ` + table + `.environment), '')`
+}
 
 func scanEvidence(rows *sql.Rows) (e Evidence, err error) {
 	var value sql.NullInt64

@@ -85,7 +85,7 @@ func checkLinked(t *testing.T, m dora.Name, h history, evidence []db.Evidence) {
 	t.Helper()
 	for _, e := range evidence {
 		var want []string
-		if m == dora.ChangeFailureRate {
+		if m == dora.ChangeFailureRate || m == dora.FailedDeploymentRecoveryTime {
 			var linked []pastIncident
 			for _, i := range h.incidents {
 				if i.deployment == e.Deployment.ID && i.project == e.Deployment.Project && i.environment == e.Deployment.Environment {

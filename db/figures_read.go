@@ -35,7 +35,7 @@ func (l *lane) snapshot(ctx context.Context, read func(*sql.Tx) error) (err erro
 func (l *lane) aggregate(ctx context.Context, q dora.Query, a aggregator) error {
 	return l.snapshot(ctx, func(tx *sql.Tx) error {
 		for _, read := range []func(context.Context, *sql.Tx, dora.Query, aggregator) error{
-			addDeployments, addUnfinished, addOpenIncidents, addRestoredIncidents,
+			addDeployments, addUnfinished, addOpenIncidents, addRestoredIncidents, addRecoveries,
 		} {
 			if err := read(ctx, tx, q, a); err != nil {
 				return err
@@ -53,6 +53,8 @@ type aggregator interface {
 	AddDeployment(dora.Labels, dora.Deployment) error
 	AddUnfinished(l dora.Labels, beganAt int64) error
 	AddIncident(dora.Labels, dora.Incident) error
+	// AddRecovery adds a failed deployment that has recovered.
+	AddRecovery(dora.Labels, dora.Recovery) error
 }
 
 // together adds to several aggregators, so that one pass over the store serves
@@ -81,6 +83,11 @@ func (t together) AddUnfinished(l dora.Labels, beganAt int64) error {
 // AddIncident adds an incident to all of them.
 func (t together) AddIncident(l dora.Labels, i dora.Incident) error {
 	return t.each(func(a aggregator) error { return a.AddIncident(l, i) })
+}
+
+// AddRecovery adds a failed deployment that has recovered to all of them.
+func (t together) AddRecovery(l dora.Labels, r dora.Recovery) error {
+	return t.each(func(a aggregator) error { return a.AddRecovery(l, r) })
 }
 
 func (t together) each(add func(aggregator) error) error {
@@ -139,14 +146,46 @@ func addRestoredIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggre
 func addIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator, index string, where conditions) error {
 	rows := numbersQuery{
 		numbers: []string{
-			"started_at", "coalesce(restored_at, -1)", "deployment_id IS NOT NULL", "coalesce(deployment_deployed_at, -1)",
+			"started_at", "coalesce(restored_at, -1)", "coalesce(deployment_deployed_at, -1)",
 		},
 		from: "incidents INDEXED BY " + index, where: where,
 	}
 	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
 		return a.AddIncident(l, dora.Incident{
-			StartedAt: n[0], RestoredAt: n[1], Linked: n[2] != 0, DeploymentDeployedAt: n[3],
+			StartedAt: n[0], RestoredAt: n[1], DeploymentDeployedAt: n[2],
 		})
+	})
+}
+
+// recoveredDeployments are the failed deployments that were deployed and whose
+// incidents are all restored: the deployments of the incidents after which no
+// other one of the same deployment was restored. The join is left out where
+// neither its team nor its row is read.
+const recoveredDeployments = `(SELECT d.row, latest.project_id, latest.environment, d.team_id,
+		latest.deployment_id AS id, latest.deployment_deployed_at AS deployed_at, latest.restored_at AS recovered_at,
+		(SELECT min(started_at) FROM incidents i INDEXED BY incidents_by_deployment WHERE i.deployment_id = latest.deployment_id
+			AND i.project_id = latest.project_id AND i.environment = latest.environment) AS first_incident_at
+	FROM incidents latest INDEXED BY incidents_by_restored_at
+	LEFT JOIN deployments d ON d.id = latest.deployment_id
+		AND d.project_id = latest.project_id AND d.environment = latest.environment
+	WHERE latest.deployment_deployed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM incidents i INDEXED BY incidents_by_deployment
+		WHERE i.deployment_id = latest.deployment_id
+			AND i.project_id = latest.project_id AND i.environment = latest.environment
+			AND (i.restored_at IS NULL OR (i.restored_at, i.row) > (latest.restored_at, latest.row)))) AS recovered`
+
+// recoveryStart is the column of recoveredDeployments at which the clock starts.
+func recoveryStart(from dora.RecoveryStart) string {
+	if from == dora.FromDeployment {
+		return "deployed_at"
+	}
+	return "first_incident_at"
+}
+
+func addRecoveries(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
+	rows := numbersQuery{numbers: []string{recoveryStart(q.RecoveryFrom), "recovered_at"}, from: recoveredDeployments}
+	rows.where.add("recovered_at >= ? AND recovered_at < ?", millis(q.From), millis(q.To))
+	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
+		return a.AddRecovery(l, dora.Recovery{StartedAt: n[0], RecoveredAt: n[1]})
 	})
 }
 

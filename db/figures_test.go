@@ -263,6 +263,7 @@ func randomQuery(r *rand.Rand, h history) dora.Query {
 		GroupBy:  dora.GroupBy{Project: r.IntN(2) == 0, Team: r.IntN(2) == 0, Environment: r.IntN(2) == 0},
 		Interval: pick(r, dora.NoInterval, dora.Daily, dora.Weekly, dora.Monthly),
 	}
+	q.RecoveryFrom = pick(r, dora.FromIncident, dora.FromDeployment)
 	if zone := pick(r, zones...); zone != "" {
 		location, err := time.LoadLocation(zone)
 		if err != nil {
@@ -310,7 +311,7 @@ func TestDoraSixIncidentsOnFourOfTwentyThreeDeployments(t *testing.T) {
 	if fmt.Sprintf("%.1f %%", ratio*100) != "17.4 %" || got.FailedDeployments != 4 || got.Incidents != 6 {
 		t.Errorf("got %+v", got)
 	}
-	if got.FailedDeploymentRecovery.Samples != 6 || got.FailedDeploymentRecovery.P50 != time.Hour {
+	if got.FailedDeploymentRecovery.Samples != 4 || got.FailedDeploymentRecovery.P50 != time.Hour {
 		t.Errorf("recovery %+v", got.FailedDeploymentRecovery)
 	}
 }

@@ -35,7 +35,7 @@ func FuzzDo(f *testing.F) {
 			for n := range input {
 				free = append(free, int64(n+1))
 			}
-			reference.LoadNumbers(project, free)
+			reference.LoadNumbers(project, 0, free)
 		}
 		r := rand.New(rand.NewPCG(sizes, 0))
 		for commands := rulestest.Commands(input); len(commands) > 0; {
@@ -116,6 +116,11 @@ func expectRows(t *testing.T, s *Store, want rules.Changes) {
 		if (repeated == nil) != at.IsZero() || repeated != nil && *repeated != at.UnixMilli() {
 			t.Errorf("incident %s: its deployment was deployed at %v, and it repeats %v", w.ID, at, repeated)
 		}
+	}
+	var miscounted int
+	if err := s.readers.lists.pool.QueryRowContext(t.Context(), `SELECT count(*) FROM incident_counts c
+		WHERE incidents <> (SELECT count(*) FROM incidents i WHERE i.project_id = c.project_id)`).Scan(&miscounted); err != nil || miscounted > 0 {
+		t.Errorf("the incidents of %d projects are miscounted (%v)", miscounted, err)
 	}
 	for table, n := range map[string]int{"deployments": len(want.Deployments), "incidents": len(want.Incidents)} {
 		var got int

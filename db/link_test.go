@@ -159,14 +159,14 @@ func TestEnvironmentDecidedByTheDeployment(t *testing.T) {
 				{"10:10", incidentAnywhere("web/prod/a", "", ""), "created web/prod/a started 10:10"},
 				{"10:11", incidentAnywhere("web/prod/a", "1", ""),
 					incidentContradicted + `deployment_id is in environment "staging" and the incident in "prod"; omit the field`},
-				{"10:12", under("k", incidentAnywhere("web/prod/", "", "")), "created web/prod/incident_web_1 started 10:12"},
+				{"10:12", under("k", incidentAnywhere("web/prod/", "", "")), "created web/prod/incident_web_2 started 10:12"},
 				{"10:13", under("k", incidentAnywhere("web/prod/", "1", "")),
 					incidentContradicted + `deployment_id is in environment "staging" and the incident in "prod"; omit the field`},
 			},
 			events: []string{
 				"deployment_started web/staging/1 at 10:00",
 				"incident_started web/prod/a at 10:10",
-				"incident_started web/prod/incident_web_1 at 10:12",
+				"incident_started web/prod/incident_web_2 at 10:12",
 			},
 		},
 		{

@@ -41,9 +41,11 @@ const (
 	generatedIncidents       = `SELECT ` + incidentColumns + ` FROM incidents
 		WHERE project_id = ?1 AND started_at = ?2 AND number IS NOT NULL AND coalesce(deployment_id, '') = ?3
 			AND (environment = ?4 OR environment IN (SELECT environment FROM deployments WHERE id = ?3 AND project_id = ?1))`
-	// The first ?2 numbers above those in use that no id was given by hand.
+	countIncidents = `SELECT coalesce((SELECT incidents FROM incident_counts WHERE project_id = ?), 0)`
+	// The first ?2 numbers above those in use and above ?3 that no id was given by
+	// hand.
 	freeNumbers = `WITH RECURSIVE candidate (n, is_free, found) AS (
-			SELECT coalesce(max(number), 0), 0, 0 FROM incidents WHERE project_id = ?1
+			SELECT max(coalesce(max(number), 0), ?3), 0, 0 FROM incidents WHERE project_id = ?1 AND number IS NOT NULL
 			UNION ALL
 			SELECT n + 1,
 				NOT EXISTS (SELECT 1 FROM incidents WHERE id = 'incident_' || ?1 || '_' || (n + 1) AND project_id = ?1),
@@ -76,18 +78,27 @@ func (t *tx) loadIncidents(n *rules.Needs, s *rules.State) error {
 			return err
 		}
 	}
-	for project, wanted := range n.IncidentNumbers {
-		rows, err := t.query(freeNumbers, project, wanted)
+	for project, wanted := range n.IncidentNumbers() {
+		incidents, err := t.numbers(countIncidents, project)
+		if err != nil {
+			return fmt.Errorf("count incidents: %w", err)
+		}
+		free, err := t.numbers(freeNumbers, project, wanted, incidents[0])
 		if err != nil {
 			return fmt.Errorf("load incident numbers: %w", err)
 		}
-		free, err := collect(rows, scanNumber)
-		if err != nil {
-			return fmt.Errorf("load incident numbers: %w", err)
-		}
-		s.LoadNumbers(project, free)
+		s.LoadNumbers(project, incidents[0], free)
 	}
 	return nil
+}
+
+// numbers runs a query for numbers.
+func (t *tx) numbers(query string, args ...any) ([]int64, error) {
+	rows, err := t.query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanNumber)
 }
 
 // loadDeployments reads the deployments that are named in full, most of them new

@@ -35,12 +35,14 @@ func steps(t *testing.T) (scripts []string) {
 func databaseAt(t *testing.T, version int) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "em-metrics.db")
-	statements := append(steps(t)[:version], fmt.Sprintf("PRAGMA user_version = %d", version))
-	for _, rows := range []struct {
-		since int
-		file  string
-	}{{1, "testdata/rows.sql"}, {3, "testdata/rows_0003.sql"}} {
-		if version < rows.since {
+	scripts := steps(t)
+	statements := append(scripts[:version:version], fmt.Sprintf("PRAGMA user_version = %d", version))
+	for _, rows := range []struct{ since, file string }{
+		{"TABLE deployments", "testdata/rows.sql"},
+		{"DROP TRIGGER incidents_linked_to_a_deployment", "testdata/rows_0003.sql"},
+		{"TABLE incident_counts", "testdata/rows_0005.sql"},
+	} {
+		if !strings.Contains(strings.Join(scripts[:version], ""), rows.since) {
 			continue
 		}
 		rows, err := os.ReadFile(rows.file)

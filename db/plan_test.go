@@ -79,12 +79,12 @@ func TestExplainUsesAnIndex(t *testing.T) {
 			from, to := s.Window(time.Hour)
 			statement, args := evidenceQuery(f, dora.Query{From: from, To: to, Filter: filter}, Page{Limit: 10})
 			expectPlan(t, plan(t, s, statement, args), map[dora.Source]string{
-				dora.DeployedDeployments:     "deployments_by_deployed_at",
-				dora.UnfinishedDeployments:   "deployments_unfinished",
-				dora.StartedIncidents:        "incidents_by_time",
-				dora.RestoredIncidents:       "incidents_by_restored_at",
-				dora.LinkedRestoredIncidents: "incidents_by_restored_at",
-				dora.OpenIncidents:           "incidents_by_time",
+				dora.DeployedDeployments:   "deployments_by_deployed_at",
+				dora.RecoveredDeployments:  "incidents_by_restored_at",
+				dora.UnfinishedDeployments: "deployments_unfinished",
+				dora.StartedIncidents:      "incidents_by_time",
+				dora.RestoredIncidents:     "incidents_by_restored_at",
+				dora.OpenIncidents:         "incidents_by_time",
 			}[f.Source])
 		}
 	}

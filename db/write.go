@@ -28,6 +28,8 @@ const (
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ` + deployedAtOfIncident + `)`
 	updateIncident = `UPDATE incidents SET deployment_id = ?4, team_id = ?5, restored_at = ?6, finished_at = ?7,
 		deployment_deployed_at = ` + deployedAtOfIncident + ` WHERE row = ?3`
+	countIncident = `INSERT INTO incident_counts (project_id, incidents) VALUES (?, 1)
+		ON CONFLICT (project_id) DO UPDATE SET incidents = incidents + 1`
 	insertEvents = `INSERT OR FAIL INTO events (kind, project_id, environment, team_id, subject_id, occurred_at, recorded_at,
 		lead_time_ms, deployment_duration_ms, time_to_detect_ms, time_to_restore_ms) VALUES `
 )
@@ -75,6 +77,9 @@ func (t *tx) updateDeployment(d *Deployment) error {
 
 func (t *tx) writeIncident(i *Incident) error {
 	if i.Row == 0 {
+		if err := t.exec(countIncident, i.Project); err != nil {
+			return err
+		}
 		return t.exec(insertIncident, i.Project, i.Environment, i.ID, nullText(i.DeploymentID), nullText(i.Team),
 			nullNumber(i.Number), nullText(i.IdempotencyKey), millis(i.StartedAt), nullTime(i.RestoredAt),
 			nullTime(i.FinishedAt), millis(i.RecordedAt))

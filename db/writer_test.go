@@ -323,8 +323,8 @@ func TestManyCallersOfOneCommandCountOnce(t *testing.T) {
 		"deployment_deployed web/prod/2 at 12:00 lead 4h0m0s",
 		"incident_started web/prod/a at 12:00 detected 0s",
 		"change_failed web/prod/1 at 12:00",
-		"incident_started web/prod/incident_web_1 at 12:00 detected 0s",
-		"incident_started web/prod/incident_web_2 at 11:00",
+		"incident_started web/prod/incident_web_2 at 12:00 detected 0s",
+		"incident_started web/prod/incident_web_3 at 11:00",
 		"incident_restored web/prod/a at 12:00 restored 0s",
 		"incident_finished web/prod/a at 12:00",
 	})

@@ -25,7 +25,7 @@ type stack struct {
 
 func startStack(t *testing.T) *stack {
 	t.Helper()
-	w := &stack{entries: readReleases(t, 7*day, 30*day, 90*day)}
+	w := &stack{entries: withUnlinkedIncident(readReleases(t, 7*day, 30*day, 90*day))}
 	history := makeHistory(t, w.entries, time.Now())
 	w.pushed = startPrometheusIn(t, copyData(t, history), repositoryConfig(t, "prometheus-otlp.yml", nil),
 		"--web.enable-otlp-receiver", "--storage.tsdb.retention.time=400d")
@@ -52,6 +52,17 @@ func startStack(t *testing.T) *stack {
 		s.waitFor(`sum(dora_deployments{scope="all", window="9000d"})`, float64(count(w.entries, "deployment")))
 	}
 	return w
+}
+
+// withUnlinkedIncident adds a project whose only incident is not linked to a
+// deployment.
+func withUnlinkedIncident(entries []entry) []entry {
+	deployed := time.Now().Add(-3 * day).Truncate(time.Second)
+	entries = append(entries,
+		entry{Kind: "deployment", Project: "unlinked", ID: "1", FirstCommitAt: deployed.Add(-day), DeployedAt: deployed},
+		entry{Kind: "incident", Project: "unlinked", ID: "1", StartedAt: deployed.Add(time.Hour), RestoredAt: deployed.Add(2 * time.Hour)})
+	slices.SortStableFunc(entries, func(a, b entry) int { return a.at().Compare(b.at()) })
+	return entries
 }
 
 func count(entries []entry, kind string) (n int) {

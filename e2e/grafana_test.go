@@ -157,7 +157,14 @@ func (v variable) options(s *server, known values) ([]string, error) {
 		text = query.Query
 	}
 	if v.Type == "custom" {
-		return strings.Split(text, ","), nil
+		var options []string
+		for option := range strings.SplitSeq(text, ",") {
+			if _, value, ok := strings.Cut(option, " : "); ok {
+				option = value
+			}
+			options = append(options, option)
+		}
+		return options, nil
 	}
 	query, err := known.fill(text, nil)
 	if err != nil {

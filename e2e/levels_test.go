@@ -43,8 +43,8 @@ func TestColorsMatchTheLevelsOfTheRules(t *testing.T) {
 	checked := 0
 	for _, p := range d.Panels {
 		key, ok := map[string]string{
-			"Deployments per day": "deployment_frequency", "Lead time": "lead_time", "Change failure rate": "change_failure_ratio",
-			"Failed deployment recovery": "failed_deployment_recovery", "Time to restore": "time_to_restore",
+			"Deployments per day": "deployment_frequency", "Change lead time": "lead_time", "Change fail rate": "change_failure_ratio",
+			"Failed deployment recovery time": "failed_deployment_recovery", "Time to restore": "time_to_restore",
 		}[p.Title]
 		if !ok {
 			continue

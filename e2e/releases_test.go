@@ -196,6 +196,11 @@ func figuresOf(entries []entry, projects []string, window time.Duration, end tim
 	return f
 }
 
+// unlinked reports whether there are incidents, but none is linked to a deployment.
+func (f figures) unlinked() bool {
+	return f["dora_incidents"] > 0 && f["dora_failed_deployments"] == 0 && f["dora_time_to_detect_samples"] == 0
+}
+
 func deploymentOf(entries []entry, incident entry) *entry {
 	for i, e := range entries {
 		if e.Kind == "deployment" && e.Project == incident.Project && e.ID == incident.DeploymentID {

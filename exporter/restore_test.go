@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"modernc.org/sqlite"
 
@@ -102,5 +103,25 @@ func TestStoreRestoredUnderTheProcess(t *testing.T) {
 			r.deploy("shop", "3")
 			r.expect("later", false, map[string]float64{"deployment_frequency_total" + shop: 2})
 		})
+	}
+}
+
+// A project that was lost with the restore no longer has the place that another
+// one needs in the figures of windows.
+func TestPlacesAreFreeAfterRestore(t *testing.T) {
+	r := newRig(t, exporter.Options{LabelSetLimit: 2, Windows: []time.Duration{week}, WindowPatience: time.Minute})
+	r.deploy("shop", "1")
+	backup := r.backUp()
+	r.deploy("lost", "1")
+	r.deploy("beyond", "1")
+	const overflow = `dora_deployments{otel_metric_overflow="true", scope="overflow", window="7d"}`
+	r.expect("before", false, map[string]float64{overflow: 1})
+	r.restore(backup)
+	r.deploy("new", "1")
+	r.expect("after", false, map[string]float64{
+		`dora_deployments{environment="production", project_id="new", scope="project", window="7d"}`: 1,
+	})
+	if _, shown := r.values(false)[overflow]; shown {
+		t.Error("there is still an overflow")
 	}
 }

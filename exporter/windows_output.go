@@ -161,10 +161,7 @@ func (s *windowSeries) add(g dora.Gauge, points []point) {
 }
 
 func family(g dora.Gauge, points []point) *dto.MetricFamily {
-	name, kind := g.Name, dto.MetricType_GAUGE
-	if g.Unit == "s" {
-		name += "_seconds"
-	}
+	name, kind := g.FullName(), dto.MetricType_GAUGE
 	family := &dto.MetricFamily{Name: &name, Help: &g.Help, Type: &kind}
 	for _, p := range points {
 		m := &dto.Metric{Gauge: &dto.Gauge{Value: &p.value}}

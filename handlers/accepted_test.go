@@ -132,20 +132,31 @@ func (s *service) useName(prefix, name string) {
 	}
 }
 
-func TestOptionalFieldsMayBeNull(t *testing.T) {
-	s := start(t)
-	for _, step := range []step{
-		{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "environment": null, "deploy_start_at": null, "deployed_at": null, "rework": null, "user": null, "username": null}`,
-			want: "201 shop/production/1 commit 10:00 start 12:00"},
-		{request: "POST /deployments/1/deployed", body: `{"id": null, "project_id": null, "create_if_not_exists": null, "first_commit_at": null, "deploy_start_at": null}`,
-			want: "200 shop/production/1 commit 10:00 start 12:00 deployed 12:00"},
-		{request: "POST /incidents", body: `{"id": null, "project_id": "shop", "deployment_id": null, "started_at": null, "restored_at": null, "finished_at": null}`,
-			want: "201 shop/production/incident_shop_1 started 12:00"},
-		{request: "POST /incidents/incident_shop_1/finished", body: `{"date": null, "project_id": null}`,
-			want: "200 shop/production/incident_shop_1 started 12:00 restored 12:00 finished 12:00"},
-	} {
-		if got := s.send(step.request, step.body); got.String() != step.want {
-			t.Errorf("%s\n got %s\nwant %s", step.body, got, step.want)
+// TestOptionalFieldsMayBeNullOrEmpty sends every optional field as null and as the
+// empty string, which CI sends for a variable that is not set.
+func TestOptionalFieldsMayBeNullOrEmpty(t *testing.T) {
+	for _, absent := range []string{"null", `""`} {
+		s := start(t)
+		for _, step := range []step{
+			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "environment": X, "deploy_start_at": X, "deployed_at": X, "rework": X, "user": X, "username": X}`,
+				want: "201 shop/production/1 commit 10:00 start 12:00"},
+			{request: "POST /deployments/1/deployed", body: `{"id": X, "project_id": X, "environment": X, "create_if_not_exists": X, "first_commit_at": X, "deploy_start_at": X, "deployed_at": X, "rework": X, "user": X, "username": X}`,
+				want: "200 shop/production/1 commit 10:00 start 12:00 deployed 12:00"},
+			{request: "POST /deployments/2/deployed", body: `{"create_if_not_exists": true, "project_id": "shop", "environment": X, "first_commit_at": "@10:00", "deploy_start_at": X, "deployed_at": X}`,
+				want: "201 shop/production/2 commit 10:00 deployed 12:00"},
+			{request: "POST /deployments/3/deployed", body: `{"create_if_not_exists": true, "project_id": X, "first_commit_at": X}`,
+				want: "400 project_id is required, because the deployment is not recorded yet | first_commit_at is required, because the deployment is not recorded yet"},
+			{request: "POST /incidents", body: `{"id": X, "project_id": "shop", "environment": X, "deployment_id": X, "started_at": X, "restored_at": X, "finished_at": X, "user": X, "username": X}`,
+				want: "201 shop/production/incident_shop_1 started 12:00"},
+			{request: "POST /incidents/incident_shop_1/restored", body: `{"date": X, "project_id": X, "environment": X, "user": X, "username": X}`,
+				want: "200 shop/production/incident_shop_1 started 12:00 restored 12:00"},
+			{request: "POST /incidents/incident_shop_1/finished", body: `{"date": X, "project_id": X, "environment": X, "user": X, "username": X}`,
+				want: "200 shop/production/incident_shop_1 started 12:00 restored 12:00 finished 12:00"},
+		} {
+			body := strings.ReplaceAll(step.body, "X", absent)
+			if got := s.send(step.request, body); got.String() != step.want {
+				t.Errorf("%s\n got %s\nwant %s", body, got, step.want)
+			}
 		}
 	}
 }

@@ -15,9 +15,12 @@ import (
 type Auth struct {
 	// Disabled turns authentication off.
 	Disabled bool
-	// Token is accepted as "Authorization: Bearer" and "Authorization: Token".
+	// Token is accepted as "Authorization: Bearer" and "Authorization: Token", and
+	// as the password of any user name in "Authorization: Basic", because a browser
+	// can send nothing else.
 	Token string
-	// Username and Password are accepted as "Authorization: Basic".
+	// Username and Password are accepted as "Authorization: Basic". One of the two
+	// may be empty; clients then send it empty.
 	Username string
 	Password string
 	// PublicMetrics allows /metrics and badges without a credential.
@@ -25,16 +28,14 @@ type Auth struct {
 }
 
 func (a Auth) check() error {
-	switch {
-	case a.Disabled:
-		return nil
-	case (a.Username == "") != (a.Password == ""):
-		return errors.New("basic authentication requires both a user name and a password")
-	case a.Token == "" && a.Username == "":
+	if !a.Disabled && a.Token == "" && !a.basic() {
 		return errors.New("a credential is required: a token, or a user name and password")
 	}
 	return nil
 }
+
+// basic reports whether a user name or a password is accepted.
+func (a Auth) basic() bool { return a.Username != "" || a.Password != "" }
 
 // access is the authentication that a route requires.
 type access int
@@ -78,8 +79,10 @@ func (a Auth) verify(r *http.Request) error {
 		}
 	case "basic":
 		username, password, ok := r.BasicAuth()
-		// Both are always compared, so that the time reveals nothing.
-		if same := constantTimeEqual(username, a.Username) & constantTimeEqual(password, a.Password); ok && a.Username != "" && same == 1 {
+		// All are always compared, so that the time reveals nothing.
+		user := constantTimeEqual(username, a.Username) & constantTimeEqual(password, a.Password)
+		token := constantTimeEqual(password, a.Token)
+		if ok && (a.basic() && user == 1 || a.Token != "" && token == 1) {
 			return nil
 		}
 	}
@@ -89,14 +92,17 @@ func (a Auth) verify(r *http.Request) error {
 
 // unauthorized returns a 401 that lists the accepted credentials.
 func (a Auth) unauthorized() error {
-	var challenges, headers []string
-	if a.Username != "" {
-		challenges = append(challenges, `Basic realm="em-metrics", charset="UTF-8"`)
+	challenges := []string{`Basic realm="em-metrics", charset="UTF-8"`}
+	var headers []string
+	if a.basic() {
 		headers = append(headers, "Basic with a user name and password")
 	}
 	if a.Token != "" {
 		challenges = append(challenges, `Bearer realm="em-metrics"`)
 		headers = append(headers, "Bearer <token>", "Token <token>")
+	}
+	if !a.basic() {
+		headers = append(headers, "Basic with the token as the password")
 	}
 	p := newProblem(http.StatusUnauthorized, "unauthorized", "A credential is required", "",
 		fieldError{"Authorization", "is required; send " + strings.Join(headers, ", or ")})

@@ -24,6 +24,9 @@ var (
 	tokenOnly = handlers.Auth{Token: goodToken}
 	basicOnly = handlers.Auth{Username: "ci", Password: goodPassword}
 	bothKinds = handlers.Auth{Token: goodToken, Username: "ci", Password: goodPassword}
+
+	usernameOnly = handlers.Auth{Username: "ci"}
+	passwordOnly = handlers.Auth{Password: goodPassword}
 )
 
 func TestCredentials(t *testing.T) {
@@ -46,7 +49,10 @@ func TestCredentials(t *testing.T) {
 			"Authorization: Bearer ''":                 refused,
 			"Authorization: " + goodToken:              refused,
 			"Authorization: Digest " + goodToken:       refused,
-			basic("", goodToken):                       refused,
+			basic("", goodToken):                       200,
+			basic("anyone", goodToken):                 200,
+			basic("anyone", goodToken+"x"):             refused,
+			basic("anyone", ""):                        refused,
 			basic("", ""):                              refused,
 			basic(goodToken, ""):                       refused,
 			"X-Token: " + goodToken:                    missing,
@@ -70,9 +76,28 @@ func TestCredentials(t *testing.T) {
 			"":                                   missing,
 			"Authorization: Bearer " + goodToken: 200,
 			basic("ci", goodPassword):            200,
-			basic("ci", goodToken):               refused,
+			basic("ci", goodToken):               200,
+			basic("anyone", goodToken):           200,
+			basic("anyone", goodPassword):        refused,
 			basic("ci", "wrong"):                 refused,
+			basic("", ""):                        refused,
 			"Authorization: Bearer wrong":        refused,
+		}},
+		{"a user name without a password", usernameOnly, map[string]int{
+			"":                      missing,
+			basic("ci", ""):         200,
+			basic("ci", "wrong"):    refused,
+			basic("wrong", ""):      refused,
+			basic("", ""):           refused,
+			"Authorization: Bearer": refused,
+		}},
+		{"a password without a user name", passwordOnly, map[string]int{
+			"":                                      missing,
+			basic("", goodPassword):                 200,
+			basic("ci", goodPassword):               refused,
+			basic("", "wrong"):                      refused,
+			basic("", ""):                           refused,
+			"Authorization: Bearer " + goodPassword: refused,
 		}},
 		{"none", handlers.Auth{Disabled: true}, map[string]int{
 			"": 200, "Authorization: Bearer wrong": 200, basic("ci", "wrong"): 200,
@@ -127,7 +152,9 @@ func TestChallengeListsTheAcceptedSchemes(t *testing.T) {
 		auth              handlers.Auth
 		challenge, answer string
 	}{
-		{tokenOnly, `Bearer realm="em-metrics"`, "401 Authorization is required; send Bearer <token>, or Token <token>"},
+		{tokenOnly, `Basic realm="em-metrics", charset="UTF-8", Bearer realm="em-metrics"`,
+			"401 Authorization is required; send Bearer <token>, or Token <token>, or Basic with the token as the password"},
+		{passwordOnly, `Basic realm="em-metrics", charset="UTF-8"`, "401 Authorization is required; send Basic with a user name and password"},
 		{basicOnly, `Basic realm="em-metrics", charset="UTF-8"`, "401 Authorization is required; send Basic with a user name and password"},
 	} {
 		got := start(t, withAuth(c.auth)).get("/deployments")
@@ -186,7 +213,6 @@ func TestNewRequiresACredential(t *testing.T) {
 	store := start(t).store
 	for want, auth := range map[string]handlers.Auth{
 		"create the API: a credential is required: a token, or a user name and password": {},
-		"create the API: basic authentication requires both a user name and a password":  {Username: "ci", Token: "t"},
 	} {
 		if _, err := handlers.New(handlers.Options{Store: store, Auth: auth, Logger: slog.New(slog.DiscardHandler)}); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
@@ -200,14 +226,16 @@ func TestNewRequiresACredential(t *testing.T) {
 // TestPageChallengesAgainAfterAWrongPassword: after a 403 a browser would not ask
 // for the password again.
 func TestPageChallengesAgainAfterAWrongPassword(t *testing.T) {
-	s := start(t, withAuth(basicOnly))
-	for path, want := range map[string]string{"/": "401", "/dora": "403"} {
-		got := s.get(path, basic("ci", "wrong"))
-		if !strings.HasPrefix(got.String(), want) {
-			t.Errorf("%s responds with %s, want %s", path, got, want)
-		}
-		if challenge := got.header.Get("WWW-Authenticate"); (challenge != "") != (want == "401") {
-			t.Errorf("%s challenges with %q", path, challenge)
+	for _, auth := range []handlers.Auth{basicOnly, tokenOnly} {
+		s := start(t, withAuth(auth))
+		for path, want := range map[string]string{"/": "401", "/dora": "403"} {
+			got := s.get(path, basic("ci", "wrong"))
+			if !strings.HasPrefix(got.String(), want) {
+				t.Errorf("%s responds with %s, want %s", path, got, want)
+			}
+			if challenge := got.header.Get("WWW-Authenticate"); (challenge != "") != (want == "401") {
+				t.Errorf("%s challenges with %q", path, challenge)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -119,9 +120,10 @@ func (f *fields) requiredName(field string, value *string) string {
 	return *value
 }
 
-// optionalName returns a name that may be absent, but not empty.
+// optionalName returns a name that may be absent. An empty one is absent, because
+// CI sends variables that are not set.
 func (f *fields) optionalName(field string, value *string) string {
-	if value == nil {
+	if value == nil || *value == "" {
 		return ""
 	}
 	f.name(field, *value)
@@ -133,11 +135,15 @@ func (f *fields) requiredTime(field string, value *string) time.Time {
 		f.add(field, "is required; send a date such as 2026-01-31T12:00:00Z")
 		return time.Time{}
 	}
+	if *value == "" {
+		f.add(field, "is empty; send a date such as 2026-01-31T12:00:00Z, or check that the variable it comes from is set")
+	}
 	return f.optionalTime(field, value)
 }
 
+// optionalTime returns a date that may be absent. An empty one is absent.
 func (f *fields) optionalTime(field string, value *string) time.Time {
-	if value == nil {
+	if value == nil || *value == "" {
 		return time.Time{}
 	}
 	t, err := parseTime(*value)
@@ -168,6 +174,18 @@ func (f *fields) user(user, username string) string {
 	return name
 }
 
+// Flag is an optional boolean of a request. An empty string is the same as omitting
+// it.
+type Flag bool
+
+// UnmarshalJSON decodes a boolean, null or an empty string.
+func (f *Flag) UnmarshalJSON(text []byte) error {
+	if string(text) == `""` {
+		return nil
+	}
+	return json.Unmarshal(text, (*bool)(f))
+}
+
 // layouts are the accepted date formats: RFC 3339, its variants with a space and
 // an offset without a colon that git prints, and a date alone.
 var layouts = [...]string{
@@ -180,6 +198,9 @@ var layouts = [...]string{
 	time.DateOnly,
 }
 
+// ParseTime parses a date in any format that the API accepts.
+func ParseTime(value string) (time.Time, error) { return parseTime(value) }
+
 // parseTime parses a date. A date alone means midnight UTC.
 func parseTime(value string) (time.Time, error) {
 	const want = "send RFC 3339, such as 2026-01-31T12:00:00Z or 2026-01-31T14:00:00+02:00"
@@ -188,9 +209,6 @@ func parseTime(value string) (time.Time, error) {
 		if t, err := time.Parse(layout, upper); err == nil {
 			return t.UTC(), nil
 		}
-	}
-	if value == "" {
-		return time.Time{}, errors.New("is empty; omit it or " + want)
 	}
 	return time.Time{}, fmt.Errorf("is %s, which is not a date with a time zone; %s", db.Quote(value), want)
 }

@@ -17,7 +17,7 @@ type DeploymentRequest struct {
 	FirstCommitAt *string `json:"first_commit_at,omitempty"`
 	DeployStartAt *string `json:"deploy_start_at,omitempty"`
 	DeployedAt    *string `json:"deployed_at,omitempty"`
-	Rework        bool    `json:"rework,omitempty"`
+	Rework        Flag    `json:"rework,omitempty"`
 	User          string  `json:"user,omitempty"`
 	Username      string  `json:"username,omitempty"`
 }
@@ -34,7 +34,7 @@ func (q DeploymentRequest) command(a *api) (db.StartDeployment, error) {
 		FirstCommitAt: f.requiredTime("first_commit_at", q.FirstCommitAt),
 		DeployStartAt: f.optionalTime("deploy_start_at", q.DeployStartAt),
 		DeployedAt:    f.optionalTime("deployed_at", q.DeployedAt),
-		Rework:        q.Rework,
+		Rework:        bool(q.Rework),
 	}
 	user := f.user(q.User, q.Username)
 	c.Team, c.FillTeam = a.findTeam(user), user != ""
@@ -47,11 +47,11 @@ type DeployedRequest struct {
 	ID                *string `json:"id,omitempty"` // repeated here by clients of the older service
 	ProjectID         *string `json:"project_id,omitempty"`
 	Environment       *string `json:"environment,omitempty"`
-	CreateIfNotExists bool    `json:"create_if_not_exists,omitempty"`
+	CreateIfNotExists Flag    `json:"create_if_not_exists,omitempty"`
 	FirstCommitAt     *string `json:"first_commit_at,omitempty"`
 	DeployStartAt     *string `json:"deploy_start_at,omitempty"`
 	DeployedAt        *string `json:"deployed_at,omitempty"`
-	Rework            bool    `json:"rework,omitempty"`
+	Rework            Flag    `json:"rework,omitempty"`
 	User              string  `json:"user,omitempty"`
 	Username          string  `json:"username,omitempty"`
 }
@@ -59,7 +59,7 @@ type DeployedRequest struct {
 // command validates the request and returns the command for the store.
 func (q DeployedRequest) command(a *api, id string) (db.FinishDeployment, error) {
 	var f fields
-	if q.ID != nil && *q.ID != id {
+	if q.ID != nil && *q.ID != "" && *q.ID != id {
 		f.add("id", "is %s but the path has %s; send the same value or omit the field", db.Quote(*q.ID), db.Quote(id))
 	}
 	c := db.FinishDeployment{
@@ -69,9 +69,10 @@ func (q DeployedRequest) command(a *api, id string) (db.FinishDeployment, error)
 			Environment: f.optionalName("environment", q.Environment),
 		},
 		DeployedAt: f.optionalTime("deployed_at", q.DeployedAt),
-		Rework:     q.Rework,
+		Rework:     bool(q.Rework),
 	}
-	firstCommit, start := f.optionalTime("first_commit_at", q.FirstCommitAt), f.optionalTime("deploy_start_at", q.DeployStartAt)
+	c.FirstCommitAt = f.optionalTime("first_commit_at", q.FirstCommitAt)
+	start := f.optionalTime("deploy_start_at", q.DeployStartAt)
 	user := f.user(q.User, q.Username)
 	if user != "" {
 		c.Team = a.findTeam(user)
@@ -84,7 +85,7 @@ func (q DeployedRequest) command(a *api, id string) (db.FinishDeployment, error)
 		}
 		c.Create = &db.StartDeployment{
 			Key:           db.Key{ID: id, Project: c.Project, Environment: a.environment(c.Environment)},
-			FirstCommitAt: firstCommit,
+			FirstCommitAt: c.FirstCommitAt,
 			DeployStartAt: start,
 			Team:          a.findTeam(user),
 		}
@@ -127,8 +128,8 @@ func (a *api) startDeployment(w http.ResponseWriter, r *http.Request, _ httprout
 }
 
 // finishDeployment serves POST /deployments/:id/deployed: 200 with the deployment,
-// 201 if create_if_not_exists created it, 404 if it is unknown, 409 if it was
-// deployed at another time or the id is ambiguous.
+// 201 if create_if_not_exists created it, 404 if it is unknown, 409 if it has
+// another first commit or the id is ambiguous.
 func (a *api) finishDeployment(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
 	id, err := pathID(p)
 	if err != nil {

@@ -56,6 +56,30 @@ func TestDeployments(t *testing.T) {
 			},
 		},
 		{
+			name: "a deployment of the past is sent with its end and no start",
+			steps: []step{
+				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deployed_at": "@11:00"}`,
+					want: "201 shop/production/1 commit 10:00 start 11:00"},
+				{request: "POST /deployments/1/deployed",
+					want: "200 shop/production/1 commit 10:00 start 11:00 deployed 11:00"},
+				{request: "POST /deployments", body: `{"id": "2", "project_id": "shop", "first_commit_at": "@10:00", "deployed_at": "@12:04"}`,
+					want: "201 shop/production/2 commit 10:00 start 12:00"},
+				{request: "POST /deployments", body: `{"id": "3", "project_id": "shop", "first_commit_at": "@11:10", "deployed_at": "@11:00"}`,
+					want: "422 deployed_at is 2026-03-04T11:00:00.000Z, which must not be before first_commit_at (2026-03-04T11:10:00.000Z) | first_commit_at is 2026-03-04T11:10:00.000Z, which must not be after deployed_at"},
+			},
+			events: []string{
+				"deployment_started shop/production/1 at 11:00:00",
+				"deployment_deployed shop/production/1 at 11:00:00",
+				"deployment_started shop/production/2 at 12:00:00",
+			},
+			metrics: []string{
+				"deployment_duration shop/production 1 0",
+				"deployment_frequency shop/production 1",
+				"deployment_started shop/production 2",
+				"lead_time_for_changes shop/production 1 3600",
+			},
+		},
+		{
 			name: "rework may be set at the end",
 			steps: []step{
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deploy_start_at": "@11:00"}`,
@@ -137,8 +161,10 @@ func TestDeployments(t *testing.T) {
 					want: "409 deploy_start_at is already recorded as 2026-03-04T11:00:00.000Z; send the same value or omit the field"},
 				{request: "POST /deployments/1/deployed", body: `{"deployed_at": "@11:10"}`,
 					want: "200 shop/production/1 commit 10:00 start 11:00 deployed 11:10"},
-				{request: "POST /deployments/1/deployed", body: `{"deployed_at": "@11:11"}`,
-					want: "409 deployed_at is already recorded as 2026-03-04T11:10:00.000Z; send the same value or omit the field"},
+				{request: "POST /deployments/1/deployed", body: `{"first_commit_at": "@10:01"}`,
+					want: "409 first_commit_at is already recorded as 2026-03-04T10:00:00.000Z; send the same value or omit the field"},
+				{request: "POST /deployments/1/deployed", body: `{"create_if_not_exists": true, "project_id": "shop", "first_commit_at": "@10:01"}`,
+					want: "409 first_commit_at is already recorded as 2026-03-04T10:00:00.000Z; send the same value or omit the field"},
 				{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "deployed_at": "@11:11"}`,
 					want: "409 deployed_at is already recorded as 2026-03-04T11:10:00.000Z; send the same value or omit the field"},
 			},
@@ -151,6 +177,27 @@ func TestDeployments(t *testing.T) {
 				"deployment_frequency shop/production 1",
 				"deployment_started shop/production 1",
 				"lead_time_for_changes shop/production 1 4200",
+			},
+		},
+		{
+			name: "the action of the older service runs twice, with its inputs left out",
+			steps: []step{
+				{request: "POST /deployments", body: `{"id": "7", "project_id": "shop", "first_commit_at": "@10:00"}`,
+					want: "201 shop/production/7 commit 10:00 start 12:00"},
+				{request: "POST /deployments/7/deployed", body: `{"create_if_not_exists": true, "id": "7", "project_id": "shop", "first_commit_at": "", "deploy_start_at": "", "deployed_at": "@12:01"}`,
+					want: "200 shop/production/7 commit 10:00 start 12:00 deployed 12:01"},
+				{request: "POST /deployments/7/deployed", body: `{"create_if_not_exists": true, "id": "7", "project_id": "shop", "first_commit_at": "", "deploy_start_at": "@12:02", "deployed_at": "@12:03"}`,
+					want: "200 shop/production/7 commit 10:00 start 12:00 deployed 12:01"},
+			},
+			events: []string{
+				"deployment_started shop/production/7 at 12:00:00",
+				"deployment_deployed shop/production/7 at 12:01:00",
+			},
+			metrics: []string{
+				"deployment_duration shop/production 1 60",
+				"deployment_frequency shop/production 1",
+				"deployment_started shop/production 1",
+				"lead_time_for_changes shop/production 1 7260",
 			},
 		},
 		{

@@ -18,7 +18,7 @@ type bands struct {
 func showBands(b dora.Bands) bands { return bands{Year: b.Year, Report: b.Report, Source: b.Source} }
 
 // dora serves GET /dora: 200 with the figures of a window as JSON or CSV, 400 for
-// bad parameters.
+// bad parameters, 422 for more groups or intervals than there may be.
 func (a *api) dora(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
 	dq := a.doraQuery(q)
@@ -27,13 +27,19 @@ func (a *api) dora(w http.ResponseWriter, r *http.Request, _ httprouter.Params) 
 	if err := q.err(); err != nil {
 		return err
 	}
-	groups, err := a.Store.Dora(r.Context(), dq)
-	if err != nil {
-		return err
+	answer := func(w http.ResponseWriter) error {
+		groups, err := a.Store.Dora(r.Context(), dq)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Vary", "Accept")
+		if format == "csv" {
+			return writeDoraCSV(w, groups, dq, b)
+		}
+		return writeDoraJSON(w, groups, dq, b)
 	}
-	w.Header().Set("Vary", "Accept")
-	if format == "csv" {
-		return writeDoraCSV(w, groups, dq, b)
+	if dq.GroupBy == (dora.GroupBy{}) && dq.Interval == dora.NoInterval {
+		return answer(w)
 	}
-	return writeDoraJSON(w, groups, dq, b)
+	return a.gates.series.serve(w, r, answer)
 }

@@ -46,7 +46,7 @@ func showEvidence(e db.Evidence) evidence {
 func (q *query) figure() dora.Figure {
 	f, ok := dora.Find(dora.Name(q.text("metric")))
 	if !ok {
-		q.add("metric", "must be one of %s", figureNames())
+		q.add("metric", "must be one of %s, or the name of a gauge of one", figureNames())
 	}
 	return f
 }

@@ -22,7 +22,7 @@ func (a *api) doraQuery(q *query) dora.Query {
 	location := q.location()
 	from, to := a.window(q, location)
 	return dora.Query{
-		From: from, To: to, Location: location,
+		From: from, To: to, Location: location, RecoveryFrom: q.recoveryFrom(),
 		Filter: dora.Filter{
 			Project: q.text("project_id"), Team: q.text("team_id"), Environment: q.text("environment"),
 		},
@@ -109,6 +109,13 @@ func (q *query) choice(name, absent string, words ...string) string {
 		return absent
 	}
 	return value
+}
+
+func (q *query) recoveryFrom() dora.RecoveryStart {
+	if q.choice("recovery_from", "incident", "incident", "deployment") == "deployment" {
+		return dora.FromDeployment
+	}
+	return dora.FromIncident
 }
 
 func (q *query) groupBy() (by dora.GroupBy) {

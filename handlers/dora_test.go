@@ -146,6 +146,27 @@ func TestDoraGroupsFiltersAndSplitsIntoIntervals(t *testing.T) {
 	}
 }
 
+func TestRecoveryClockStartsWhereAsked(t *testing.T) {
+	s := aDay(t)
+	for query, want := range map[string]float64{"": 1800, "&recovery_from=incident": 1800, "&recovery_from=deployment": 2700} {
+		got := decoded(t, s.get("/dora?window=1d"+query))
+		if value := dig(t, got, "groups.0.failed_deployment_recovery_time.p50_seconds"); value != want {
+			t.Errorf("%s: %v, want %v", query, value, want)
+		}
+		explained := decoded(t, s.get("/dora/explain?metric=failed_deployment_recovery_time&window=1d"+query))
+		if dig(t, explained, "evidence.0.deployment.id") != "1" || dig(t, explained, "evidence.0.value_seconds") != want ||
+			dig(t, explained, "evidence.0.incident_ids.0") != "a" {
+			t.Errorf("%s: %v", query, explained)
+		}
+	}
+	if badge := s.get("/badge/failed_deployment_recovery_time.svg?window=1d&recovery_from=deployment"); !strings.Contains(badge.body, "45 min") {
+		t.Error(badge)
+	}
+	if page := s.get("/?window=1d&recovery_from=deployment"); !strings.Contains(page.body, "45 min") || !strings.Contains(page.body, "recovery_from=deployment") {
+		t.Error("the page does not show the recovery from the deployment")
+	}
+}
+
 func TestDoraNamesTheInvalidParameter(t *testing.T) {
 	s := start(t)
 	for _, test := range []struct{ query, field, says string }{
@@ -164,6 +185,7 @@ func TestDoraNamesTheInvalidParameter(t *testing.T) {
 		{"group_by=project,colour", "group_by", "project, team and environment"},
 		{"interval=hour", "interval", "day, week, month"},
 		{"bands=2019", "bands", "2021, 2023"},
+		{"recovery_from=start", "recovery_from", "incident, deployment"},
 		{"format=xml", "format", "json, csv"},
 		{"project=shop", "project", "project_id"},
 	} {

@@ -2,7 +2,6 @@ package handlers
 
 // Internals that tests use directly.
 var (
-	ParseTime    = parseTime
 	ParseCursor  = parseCursor
 	FormatCursor = formatCursor
 )

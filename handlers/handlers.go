@@ -59,6 +59,7 @@ type api struct {
 	requests  requestDurations
 	pages     *page.Renderer
 	readiness readiness
+	gates     gates
 }
 
 // handler serves one route. It either writes a response or returns an error,
@@ -128,7 +129,7 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create the API: %w", err)
 	}
-	a := &api{Options: o, requests: requests, pages: pages}
+	a := &api{Options: o, requests: requests, pages: pages, gates: newGates()}
 	return a.router(), nil
 }
 
@@ -190,14 +191,20 @@ func pathID(p httprouter.Params) (string, error) {
 }
 
 // metrics serves GET /metrics: 200 with all series in the format that Accept
-// asks for, 503 until every stored event has been applied, 404 if the process
-// exposes no metrics.
+// asks for, 503 until every stored event has been applied and if too many are
+// asked for at once, 404 if the process exposes no metrics.
 func (a *api) metrics(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	if a.Metrics == nil {
 		return notFound("/metrics is not served by this process")
 	}
-	a.Metrics.ServeHTTP(w, r)
-	return nil
+	g := a.gates.expositions
+	if r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds") != "" {
+		g = a.gates.scrapes
+	}
+	return g.serve(w, r, func(w http.ResponseWriter) error {
+		a.Metrics.ServeHTTP(w, r)
+		return nil
+	})
 }
 
 // config serves GET /config: 200 with the content of the CONFIG file in use.

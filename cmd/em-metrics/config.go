@@ -161,12 +161,6 @@ func (c config) check() (problems []error) {
 		problem("no credential is set: set EM_METRICS_TOKEN_AUTH, or EM_METRICS_BASIC_AUTH_USERNAME and " +
 			"EM_METRICS_BASIC_AUTH_PASSWORD (each also as <NAME>_FILE), or EM_METRICS_NO_AUTH=true to disable authentication")
 	}
-	if c.Username != "" && c.Password == "" {
-		problem("EM_METRICS_BASIC_AUTH_USERNAME is set without EM_METRICS_BASIC_AUTH_PASSWORD: set both")
-	}
-	if c.Password != "" && c.Username == "" {
-		problem("EM_METRICS_BASIC_AUTH_PASSWORD is set without EM_METRICS_BASIC_AUTH_USERNAME: set both")
-	}
 	if c.CollectorURL != "" {
 		if err := exporter.CheckCollectorURL(c.CollectorURL); err != nil {
 			problem("OTEL_COLLECTOR_URL: %w", err)
@@ -192,6 +186,13 @@ func (c config) warnings() (warnings []string) {
 	if c.NoAuth && (c.Token != "" || c.Username != "" || c.Password != "") {
 		warnings = append(warnings, "EM_METRICS_NO_AUTH is on: the credentials that are set are not checked, and every request is accepted")
 	}
+	switch {
+	case bool(c.NoAuth):
+	case c.Username != "" && c.Password == "":
+		warnings = append(warnings, "EM_METRICS_BASIC_AUTH_USERNAME is set without EM_METRICS_BASIC_AUTH_PASSWORD: the user name alone grants access")
+	case c.Username == "" && c.Password != "":
+		warnings = append(warnings, "EM_METRICS_BASIC_AUTH_PASSWORD is set without EM_METRICS_BASIC_AUTH_USERNAME: clients must send an empty user name")
+	}
 	for _, name := range c.unknown {
 		warnings = append(warnings, name+" is not a setting and has no effect")
 	}
@@ -207,15 +208,14 @@ func (c config) auth() handlers.Auth {
 
 // authSummary lists the enabled ways to authenticate, for the log.
 func (c config) authSummary() string {
-	var ways []string
-	switch {
-	case bool(c.NoAuth):
+	if c.NoAuth {
 		return "none"
-	case c.Token != "" && c.Username != "":
-		ways = append(ways, "token", "basic")
-	case c.Token != "":
+	}
+	var ways []string
+	if c.Token != "" {
 		ways = append(ways, "token")
-	default:
+	}
+	if c.Username != "" || c.Password != "" {
 		ways = append(ways, "basic")
 	}
 	if c.PublicMetrics {

@@ -19,10 +19,6 @@ func TestConfigurationMistakes(t *testing.T) {
 		"EM_METRICS_NO_AUTH is no": {"EM_METRICS_NO_AUTH=no", "no credential is set: set EM_METRICS_TOKEN_AUTH, " +
 			"or EM_METRICS_BASIC_AUTH_USERNAME and EM_METRICS_BASIC_AUTH_PASSWORD (each also as <NAME>_FILE), " +
 			"or EM_METRICS_NO_AUTH=true to disable authentication"},
-		"user name without password": {"EM_METRICS_BASIC_AUTH_USERNAME=ci",
-			"EM_METRICS_BASIC_AUTH_USERNAME is set without EM_METRICS_BASIC_AUTH_PASSWORD: set both"},
-		"password without user name": {"EM_METRICS_BASIC_AUTH_PASSWORD=hidden",
-			"EM_METRICS_BASIC_AUTH_PASSWORD is set without EM_METRICS_BASIC_AUTH_USERNAME: set both"},
 		"missing secret file": {"EM_METRICS_TOKEN_AUTH_FILE=/no/such/file",
 			"EM_METRICS_TOKEN_AUTH_FILE: open /no/such/file: no such file or directory"},
 		"empty secret file": {"EM_METRICS_TOKEN_AUTH_FILE=" + empty, "EM_METRICS_TOKEN_AUTH_FILE: " + empty + " is empty"},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/client"
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/legacy"
+	"github.com/em-metrics/em-metrics/db"
 )
 
 const migrateLegacyHelp = `Sends the deployments and incidents in the SQLite file of the older Node service to a
@@ -24,8 +25,11 @@ Examples:
   em-metrics migrate-legacy -dry-run old.db
   em-metrics migrate-legacy -environment production old.db
 
-Each row that is repaired or skipped is reported on standard error, and the totals on
-standard output.
+Each row that is repaired, skipped or unclear is reported on standard error, and the
+totals on standard output.
+
+The older service leaves its newest rows in FILE-wal when it is stopped, so copy both
+files.
 
 ` + credentialsHelp + `
 Flags:
@@ -50,6 +54,9 @@ func (p process) migrateLegacy(ctx context.Context, args []string) error {
 	flags.StringVar(&options.Environment, "environment", "", "`name` of the environment, which the older service did not record (default the service's)")
 	flags.BoolVar(&options.CountInstant, "count-instant", false,
 		"count a deployment that took no time as deployed; by default it is unfinished, because the older service stored those so")
+	flags.BoolVar(&options.CloseUnfinished, "close-unfinished", false,
+		"close incidents that are not finished at their last known date: the older service did not store it when an incident was finished without a date")
+	withoutLog := flags.Bool("without-wal", false, "read the database although its -wal file is missing")
 	flags.BoolVar(&options.FirstCommitFromStart, "first-commit-from-start", false,
 		"keep a deployment without a usable first commit and use its start instead, which makes its lead time too short")
 	if err := p.parseFlags(flags, args, migrateLegacyHelp); err != nil {
@@ -58,11 +65,18 @@ func (p process) migrateLegacy(ctx context.Context, args []string) error {
 	if flags.NArg() != 1 {
 		return p.wrongUsage("migrate-legacy", "expected one file: the database of the older service")
 	}
+	if err := db.CheckName(options.Environment); options.Environment != "" && err != nil {
+		return p.wrongUsage("migrate-legacy", "-environment "+err.Error())
+	}
 	c, err := p.newClient(*address)
 	if err != nil {
 		return err
 	}
-	database, err := legacy.Read(ctx, flags.Arg(0))
+	database, err := legacy.Read(ctx, flags.Arg(0), *withoutLog)
+	var missing *legacy.MissingLogError
+	if errors.As(err, &missing) {
+		return fmt.Errorf("%w\nTry:   copy that file too or, if there is none beside the original, use -without-wal", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -140,27 +154,24 @@ func (m *migration) sendOne(ctx context.Context, request legacy.Request) (create
 	return created, err
 }
 
-// reportNotes lists what was repaired or skipped row by row, and then the number
-// of rows for each reason.
+// reportNotes lists the notes row by row, and then the number of rows for each
+// reason.
 func (m *migration) reportNotes() {
 	skipped := map[legacy.Row]bool{}
 	for _, n := range m.Notes {
-		skipped[n.Row] = skipped[n.Row] || n.Skipped
+		skipped[n.Row] = skipped[n.Row] || n.Outcome == legacy.Skipped
 	}
 	counts, order := map[string]int{}, []string(nil)
 	for _, n := range m.Notes {
-		if skipped[n.Row] && !n.Skipped {
+		if skipped[n.Row] && n.Outcome != legacy.Skipped {
 			continue // a row that was repaired first and then skipped
 		}
-		outcome, detail := "repaired", ""
-		if n.Skipped {
-			outcome = "skipped"
-		}
+		detail := ""
 		if n.Detail != "" {
 			detail = " (" + n.Detail + ")"
 		}
-		fmt.Fprintf(m.stderr, "%s: %s: %s%s\n", n.Row, outcome, n.Reason, detail)
-		key := outcome + ", " + n.Row.Kind + ": " + n.Reason
+		fmt.Fprintf(m.stderr, "%s: %s: %s%s\n", n.Row, n.Outcome, n.Reason, detail)
+		key := string(n.Outcome) + ", " + n.Row.Kind + ": " + n.Reason
 		if counts[key]++; counts[key] == 1 {
 			order = append(order, key)
 		}

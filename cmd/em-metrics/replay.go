@@ -9,15 +9,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"time"
 
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/client"
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/ordered"
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/sample"
 	"github.com/em-metrics/em-metrics/handlers"
 )
 
-const replayHelp = `Sends the deployments and incidents in a file to a running service, line by line.
+const replayHelp = `Sends the deployments and incidents in a file to a running service. Many lines are sent
+at a time, but those of one deployment, with its incidents, in the order of the file.
 Sending a file again changes nothing.
 
 Usage:
@@ -38,6 +41,10 @@ Flags:
 // a request body.
 const maxLine = 1 << 20
 
+// connections is how many lines are sent at a time. The service stores concurrent
+// requests with one sync of the disk.
+const connections = 32
+
 // replayLine is a line of the file: a deployment or an incident.
 type replayLine struct {
 	Kind string `json:"kind"`
@@ -52,7 +59,7 @@ type replayLine struct {
 // deployment returns the request for a line of this kind.
 func (l replayLine) deployment() handlers.DeploymentRequest {
 	d := l.DeploymentRequest
-	if d.DeployStartAt == nil {
+	if text(d.DeployStartAt) == "" {
 		d.DeployStartAt = d.DeployedAt
 	}
 	return d
@@ -124,27 +131,26 @@ func (p process) openReplay(fromSample bool, name string) (input io.Reader, clos
 }
 
 // replay sends every line. A rejected line is reported and skipped; any other
-// error ends the replay, because the remaining lines would fail too.
+// error ends the replay, because the remaining lines would fail too. Errors are
+// reported in the order of the lines.
 func (r *replayer) replay(ctx context.Context, input io.Reader) error {
 	scanner := bufio.NewScanner(input)
 	scanner.Buffer(nil, maxLine)
-	for number := 1; scanner.Scan(); number++ {
-		line := bytes.TrimSpace(scanner.Bytes())
-		if len(line) == 0 {
-			continue
-		}
-		r.lines++
-		err := r.send(ctx, line)
+	for sent := range ordered.Run(ctx, connections, r.jobs(scanner)) {
+		r.count(sent)
 		var rejected *client.RejectedError
-		switch {
+		switch err := sent.err; {
 		case errors.Is(err, errMalformed), errors.As(err, &rejected):
 			r.rejected++
 			r.progress.clear()
-			fmt.Fprintf(r.stderr, "line %d: %v\n", number, err)
+			fmt.Fprintf(r.stderr, "line %d: %v\n", sent.number, err)
 		case err != nil:
-			return fmt.Errorf("line %d: %w", number, err)
+			return fmt.Errorf("line %d: %w", sent.number, err)
 		}
 		r.progress.show("%d lines sent", r.lines)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("after %d lines: %w", r.lines, err)
 	}
 	if err := scanner.Err(); err != nil {
 		return fmt.Errorf("read the file to replay: %w", err)
@@ -152,32 +158,94 @@ func (r *replayer) replay(ctx context.Context, input io.Reader) error {
 	return nil
 }
 
+// sentLine is a line that has been sent.
+type sentLine struct {
+	number  int
+	kind    string
+	created bool
+	err     error // an errMalformed or a [client.RejectedError] if the line is at fault
+}
+
+func (r *replayer) count(sent sentLine) {
+	r.lines++
+	switch sent.kind {
+	case "deployment":
+		r.deployments++
+	case "incident":
+		r.incidents++
+	}
+	if sent.created {
+		r.created++
+	}
+}
+
 // errMalformed means that a line is not one of a file to replay.
 var errMalformed = errors.New("malformed line")
 
-// send sends a line. A line that is at fault is an [errMalformed] or a
-// [client.RejectedError].
-func (r *replayer) send(ctx context.Context, line []byte) error {
-	var l replayLine
-	decoder := json.NewDecoder(bytes.NewReader(line))
+// jobs returns a job for each line, which sends it.
+func (r *replayer) jobs(lines *bufio.Scanner) iter.Seq[ordered.Job[sentLine]] {
+	return func(yield func(ordered.Job[sentLine]) bool) {
+		for number := 1; lines.Scan(); number++ {
+			content := bytes.TrimSpace(lines.Bytes())
+			if len(content) == 0 {
+				continue
+			}
+			line, err := parseLine(content)
+			job := line.order()
+			job.Run = func(ctx context.Context) sentLine {
+				sent := sentLine{number: number, kind: line.Kind, err: err}
+				if err == nil {
+					sent.created, sent.err = r.send(ctx, line)
+				}
+				return sent
+			}
+			if !yield(job) {
+				return
+			}
+		}
+	}
+}
+
+// parseLine parses a line. The error is an [errMalformed].
+func parseLine(content []byte) (l replayLine, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&l); err != nil {
-		return fmt.Errorf("%w: %w", errMalformed, err)
+		return replayLine{}, fmt.Errorf("%w: %w", errMalformed, err)
 	}
-	var created bool
-	var err error
-	switch l.Kind {
-	case "deployment":
-		r.deployments++
-		created, err = r.client.RecordDeployment(ctx, l.deployment())
-	case "incident":
-		r.incidents++
-		created, err = r.client.RecordIncident(ctx, l.incident())
-	default:
-		return fmt.Errorf("%w: kind is %q; it must be deployment or incident", errMalformed, l.Kind)
+	if l.Kind != "deployment" && l.Kind != "incident" {
+		return l, fmt.Errorf("%w: kind is %q; it must be deployment or incident", errMalformed, l.Kind)
 	}
-	if created {
-		r.created++
+	return l, nil
+}
+
+// order returns what the order of a line depends on: lines of the same deployment
+// or incident, and an incident and its deployment, are sent in the order of the
+// file. An incident without an id gets one from the number of incidents before it.
+func (l replayLine) order() (job ordered.Job[sentLine]) {
+	if l.Kind == "incident" && text(l.ID) == "" {
+		job.Alone = true
+		return job
 	}
-	return err
+	job.Keys = append(job.Keys, fmt.Sprintf("%s %q %q", l.Kind, text(l.ProjectID), text(l.ID)))
+	if cause := text(l.DeploymentID); cause != "" {
+		job.Keys = append(job.Keys, fmt.Sprintf("deployment %q %q", text(l.ProjectID), cause))
+	}
+	return job
+}
+
+// text returns the value of an optional field.
+func text(field *string) string {
+	if field == nil {
+		return ""
+	}
+	return *field
+}
+
+// send sends a line of one of the two kinds.
+func (r *replayer) send(ctx context.Context, l replayLine) (created bool, err error) {
+	if l.Kind == "deployment" {
+		return r.client.RecordDeployment(ctx, l.deployment())
+	}
+	return r.client.RecordIncident(ctx, l.incident())
 }

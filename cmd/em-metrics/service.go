@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,7 +85,15 @@ func (s *service) loadTeams() (err error) {
 	if s.teams, err = catalog.Load(s.config.Teams); err != nil {
 		return fmt.Errorf("CONFIG: %w", err)
 	}
+	s.warnOfIgnoredKeys()
 	return nil
+}
+
+// warnOfIgnoredKeys logs the keys of the teams file that have no effect.
+func (s *service) warnOfIgnoredKeys() {
+	if keys := s.teams.Ignored(); len(keys) > 0 {
+		s.logger.Warn("the teams file has keys of the older service, which have no effect", "keys", strings.Join(keys, ", "))
+	}
 }
 
 // listen comes before the store, so that a second service on the same port never
@@ -222,6 +231,7 @@ func (s *service) reloadTeams(ctx context.Context, reload <-chan os.Signal) {
 			continue
 		}
 		s.declareProjects(ctx)
+		s.warnOfIgnoredKeys()
 		s.logger.Info("teams reloaded")
 	}
 }

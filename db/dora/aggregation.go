@@ -104,6 +104,14 @@ func (a *Aggregation) AddIncident(l Labels, i Incident) error {
 	return err
 }
 
+// AddRecovery adds a failed deployment that has recovered, with the labels of the
+// deployment.
+func (a *Aggregation) AddRecovery(l Labels, r Recovery) error {
+	group, err := a.find(l)
+	a.addRecovery(group, &r)
+	return err
+}
+
 // find returns the group of the labels, which is created if it does not exist. It
 // returns nil if the group is ignored.
 func (a *Aggregation) find(l Labels) ([]accumulator, error) {

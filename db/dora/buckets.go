@@ -66,6 +66,12 @@ func (b *buckets) addIncident(group []accumulator, i *Incident) {
 	}
 }
 
+func (b *buckets) addRecovery(group []accumulator, r *Recovery) {
+	if bucket := b.at(group, r.RecoveredAt); bucket != nil {
+		bucket.addRecovery(r)
+	}
+}
+
 // addOpen counts an incident as open from the first bucket at whose end it is,
 // until the first at whose end it is not any more.
 func (b *buckets) addOpen(group []accumulator, i *Incident) {

@@ -15,7 +15,18 @@ type Query struct {
 	Interval Interval
 	// Location is where days, weeks and months begin. Nil means UTC.
 	Location *time.Location
+	// RecoveryFrom is where the clock of a recovery starts.
+	RecoveryFrom RecoveryStart
 }
+
+// RecoveryStart is the date at which the recovery of a failed deployment begins.
+type RecoveryStart int
+
+// The starts of a recovery.
+const (
+	FromIncident   RecoveryStart = iota // the first incident linked to the deployment
+	FromDeployment                      // the deployment itself
+)
 
 // Length returns the length of the window.
 func (q Query) Length() time.Duration { return q.To.Sub(q.From) }

@@ -31,6 +31,9 @@ func (r *Ranking) AddUnfinished(l Labels, _ int64) error { return r.add(l, 0) }
 // AddIncident adds the group of the labels. The error is always nil.
 func (r *Ranking) AddIncident(l Labels, _ Incident) error { return r.add(l, 0) }
 
+// AddRecovery adds the group of the labels. The error is always nil.
+func (r *Ranking) AddRecovery(l Labels, _ Recovery) error { return r.add(l, 0) }
+
 func (r *Ranking) add(l Labels, deployments int64) error {
 	r.deployments[r.by.key(l)] += deployments
 	return nil

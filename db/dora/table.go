@@ -34,18 +34,20 @@ type Source int
 
 // The sources.
 const (
-	DeployedDeployments     Source = iota // by when they were deployed
-	UnfinishedDeployments                 // by when they began; not deployed to this day
-	StartedIncidents                      // by when they started
-	RestoredIncidents                     // by when they were restored
-	LinkedRestoredIncidents               // those of RestoredIncidents that are linked to a deployment
-	OpenIncidents                         // started before the end of the window and not restored by then
+	DeployedDeployments   Source = iota // by when they were deployed
+	RecoveredDeployments                // failed and deployed, by when the last of their incidents was restored
+	UnfinishedDeployments               // by when they began; not deployed to this day
+	StartedIncidents                    // by when they started
+	RestoredIncidents                   // by when they were restored
+	OpenIncidents                       // started before the end of the window and not restored by then
 )
 
 // Subject returns what the source consists of: "deployment" or "incident".
 func (s Source) Subject() string {
-	if s == DeployedDeployments || s == UnfinishedDeployments {
+	switch s {
+	case DeployedDeployments, RecoveredDeployments, UnfinishedDeployments:
 		return "deployment"
+	case StartedIncidents, RestoredIncidents, OpenIncidents:
 	}
 	return "incident"
 }
@@ -114,10 +116,10 @@ func Figures() []Figure {
 		},
 		{
 			Name: FailedDeploymentRecoveryTime, Title: "Failed deployment recovery time", Kind: Duration, HasBands: true,
-			Source: LinkedRestoredIncidents, From: "started_at",
+			Source: RecoveredDeployments, From: "first_incident_at",
 			Value: func(t Totals) Value { return Value{Distribution: t.FailedDeploymentRecovery} },
-			Gauges: durationGauges("dora_failed_deployment_recovery", "{incident}",
-				"Duration of incidents linked to a deployment, of those restored in the window."),
+			Gauges: durationGauges("dora_failed_deployment_recovery", "{deployment}",
+				"Time from the first incident of a failed deployment until all its incidents were restored, of those recovered in the window."),
 		},
 		{
 			Name: DeploymentReworkRate, Title: "Deployment rework rate", Kind: Ratio,
@@ -168,10 +170,13 @@ func Figures() []Figure {
 	}
 }
 
-// Find returns the figure of that name, and false if there is none.
+// Find returns the figure of that name, or else the one that the gauge of that
+// name shows, and false if there is none.
 func Find(name Name) (Figure, bool) {
 	figures := Figures()
-	i := slices.IndexFunc(figures, func(f Figure) bool { return f.Name == name })
+	i := slices.IndexFunc(figures, func(f Figure) bool {
+		return f.Name == name || slices.ContainsFunc(f.Gauges, func(g Gauge) bool { return g.FullName() == string(name) })
+	})
 	if i < 0 {
 		return Figure{}, false
 	}

@@ -28,6 +28,9 @@ func TestEveryRowIsComplete(t *testing.T) {
 				t.Errorf("%s: gauge %+v lacks something or is there twice", f.Name, g)
 			}
 			gauges[g.Name] = true
+			if found, ok := dora.Find(dora.Name(g.FullName())); !ok || found.Name != f.Name {
+				t.Errorf("%s finds %q, want %q", g.FullName(), found.Name, f.Name)
+			}
 		}
 		if found, ok := dora.Find(f.Name); !ok || found.Title != f.Title {
 			t.Errorf("%s is not found", f.Name)
@@ -48,11 +51,7 @@ func TestEveryFigureIsDocumented(t *testing.T) {
 	for _, f := range dora.Figures() {
 		words := []string{"| **" + f.Title + "** `" + string(f.Name) + "` |"}
 		for _, g := range f.Gauges {
-			name := g.Name
-			if g.Unit == "s" {
-				name += "_seconds"
-			}
-			words = append(words, "`"+name+"`")
+			words = append(words, "`"+g.FullName()+"`")
 		}
 		if !slices.ContainsFunc(strings.Split(string(text), "\n"), func(line string) bool {
 			return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) })

@@ -14,8 +14,9 @@ type Totals struct {
 	// DeploymentDuration is the time from the start of a deployment until
 	// deployed, of those deployed in the window whose start is known.
 	DeploymentDuration Distribution
-	// FailedDeploymentRecovery is the duration of incidents linked to a
-	// deployment, of those restored in the window.
+	// FailedDeploymentRecovery is the time from the first incident of a failed
+	// deployment, or from the deployment, until the last of its incidents was
+	// restored, of those recovered in the window.
 	FailedDeploymentRecovery Distribution
 	// TimeToRestore is the duration of incidents, of those restored in the
 	// window.
@@ -58,13 +59,20 @@ type Deployment struct {
 	Failed, Rework                           bool
 }
 
+// Recovery is a failed deployment that was deployed and whose incidents are all
+// restored, with what its figure is computed from. Times are Unix milliseconds.
+type Recovery struct {
+	// StartedAt is the date that the [RecoveryStart] of the query names.
+	StartedAt int64
+	// RecoveredAt is when the last of its incidents was restored.
+	RecoveredAt int64
+}
+
 // Incident is an incident with what its figures are computed from. Times are
 // Unix milliseconds, or Unknown.
 type Incident struct {
 	StartedAt, RestoredAt int64
-	// Linked reports whether the incident is linked to a deployment, and
-	// DeploymentDeployedAt is when that was deployed.
-	Linked               bool
+	// DeploymentDeployedAt is when the deployment it is linked to was deployed.
 	DeploymentDeployedAt int64
 }
 
@@ -111,9 +119,10 @@ func (a *accumulator) addStarted(i *Incident) {
 
 func (a *accumulator) addRestored(i *Incident) {
 	a.restore = appendElapsed(a.restore, i.StartedAt, i.RestoredAt)
-	if i.Linked {
-		a.recovery = appendElapsed(a.recovery, i.StartedAt, i.RestoredAt)
-	}
+}
+
+func (a *accumulator) addRecovery(r *Recovery) {
+	a.recovery = appendElapsed(a.recovery, r.StartedAt, r.RecoveredAt)
 }
 
 // appendElapsed adds the time between two dates to the samples, if both are

@@ -53,6 +53,14 @@ type Gauge struct {
 // for any set of projects. A ratio, a rate or a median of unrelated ones does not.
 func (g Gauge) IsCount() bool { return strings.HasPrefix(g.Unit, "{") }
 
+// FullName returns the name of the gauge in Prometheus.
+func (g Gauge) FullName() string {
+	if g.Unit == "s" {
+		return g.Name + "_seconds"
+	}
+	return g.Name
+}
+
 // Reading is the value of one series of a gauge.
 type Reading struct {
 	Quantile string // label of a duration, such as "0.5"; empty without one

@@ -72,6 +72,13 @@ func (w *Windows) AddIncident(l Labels, i Incident) error {
 	return nil
 }
 
+// AddRecovery adds a failed deployment that has recovered, with the labels of the
+// deployment. The error is always nil.
+func (w *Windows) AddRecovery(l Labels, r Recovery) error {
+	w.addRecovery(w.find(l), &r)
+	return nil
+}
+
 func (w *Windows) find(l Labels) []accumulator {
 	if group, ok := w.groups[l]; ok {
 		return group

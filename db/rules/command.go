@@ -61,7 +61,8 @@ type StartDeployment struct {
 	Key
 	// FirstCommitAt is when the oldest commit of the change was made.
 	FirstCommitAt time.Time
-	// DeployStartAt is when the deployment began. Zero means now.
+	// DeployStartAt is when the deployment began. Zero means now, or DeployedAt if
+	// that is earlier.
 	DeployStartAt time.Time
 	// DeployedAt is the date that a later [FinishDeployment] without one will
 	// use. Zero means none.
@@ -79,8 +80,12 @@ type StartDeployment struct {
 // FinishDeployment records that a deployment is running in its environment.
 type FinishDeployment struct {
 	Ref
+	// FirstCommitAt must be the recorded one, if a deployment matches Ref. Zero
+	// matches any.
+	FirstCommitAt time.Time
 	// DeployedAt is when it was deployed. Zero means the date given at the
-	// start, or now.
+	// start, or now. A deployment that is already deployed keeps its date: a job
+	// that runs again states a later one.
 	DeployedAt time.Time
 	// Rework marks an unplanned deployment that repairs something in
 	// production.

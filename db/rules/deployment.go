@@ -36,10 +36,15 @@ func (c StartDeployment) decide(s *State) (Outcome, error) {
 	if found := s.deployments.find(c.Key.ref()); len(found) == 1 {
 		return c.repeat(s, *found[0])
 	}
-	c.DeployStartAt = firstKnown(c.DeployStartAt, s.now)
 	d, err := c.create(s)
 	if err != nil {
 		return Outcome{}, err
+	}
+	if d.DeployStartAt.IsZero() {
+		d.DeployStartAt = s.now
+		if planned := d.PlannedDeployedAt; !planned.IsZero() && planned.Before(s.now) {
+			d.DeployStartAt = planned
+		}
 	}
 	s.startDeployment(&d)
 	return Outcome{Deployment: &d, Created: true}, nil
@@ -104,7 +109,7 @@ func (c StartDeployment) repeat(s *State, d Deployment) (Outcome, error) {
 }
 
 func (c FinishDeployment) decide(s *State) (Outcome, error) {
-	c.DeployedAt = precise(c.DeployedAt)
+	c.FirstCommitAt, c.DeployedAt = precise(c.FirstCommitAt), precise(c.DeployedAt)
 	found := s.deployments.find(c.Ref)
 	if len(found) == 0 && c.Create != nil {
 		return c.create(s)
@@ -113,8 +118,8 @@ func (c FinishDeployment) decide(s *State) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	if contradicts(c.DeployedAt, recorded.DeployedAt) {
-		return Outcome{}, conflictingDate("deployment", date{"deployed_at", recorded.DeployedAt})
+	if contradicts(c.FirstCommitAt, recorded.FirstCommitAt) {
+		return Outcome{}, conflictingDate("deployment", date{"first_commit_at", recorded.FirstCommitAt})
 	}
 	d := *recorded
 	fillTeam(&d.Team, c.Team, d.Project)

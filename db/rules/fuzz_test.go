@@ -26,7 +26,7 @@ func FuzzDo(f *testing.F) {
 		m := &model{now: rulestest.Noon()}
 		s := rules.NewState(m.now, 0)
 		for _, project := range []string{"a", "b"} {
-			s.LoadNumbers(project, numbers(len(input)))
+			s.LoadNumbers(project, 0, numbers(len(input)))
 		}
 		for _, command := range rulestest.Commands(input) {
 			outcomes, err := s.Do(command)

@@ -279,12 +279,14 @@ func (i *Incident) finish(s *State, at time.Time) {
 	s.record(i.event(IncidentFinished, at))
 }
 
-// freeNumber returns the next number for a generated id of a project whose id
-// has not been taken by hand.
+// freeNumber returns the number for the next generated id of a project: how many
+// incidents the project then has, or the next higher one whose id is not taken.
 func (s *State) freeNumber(project string) (int64, error) {
-	for _, n := range s.numbers[project] {
+	numbers := s.numbers[project]
+	count := numbers.incidents + s.incidents.added(project)
+	for _, n := range numbers.free {
 		id := generatedID(project, fmt.Sprint(n))
-		if !slices.ContainsFunc(s.incidents.ids[id], func(k Key) bool { return k.Project == project }) {
+		if n > count && !slices.ContainsFunc(s.incidents.ids[id], func(k Key) bool { return k.Project == project }) {
 			return n, nil
 		}
 	}

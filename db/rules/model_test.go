@@ -134,6 +134,9 @@ func (m *model) do(command Command) (code Code, created bool) {
 func (m *model) start(c StartDeployment) (Code, bool) {
 	found := m.findDeployments(Ref{c.ID, c.Project, c.Environment})
 	if len(found) == 0 {
+		if c.DeployStartAt.IsZero() && c.DeployedAt.Before(m.now) {
+			c.DeployStartAt = c.DeployedAt // or unknown, too
+		}
 		c.DeployStartAt = or(c.DeployStartAt, m.now)
 		code := m.add(c)
 		return code, code == fine
@@ -182,7 +185,7 @@ func (m *model) deploy(c FinishDeployment) (Code, bool) {
 		return code, false
 	}
 	d := found[0]
-	if differ(c.DeployedAt, d.deployed) {
+	if !created && differ(c.FirstCommitAt, d.first) {
 		return Conflict, false
 	}
 	if d.deployed.IsZero() {
@@ -289,11 +292,14 @@ func (m *model) begin(c OpenIncident, d *modelDeployment) Code {
 	}
 	if i.ID == "" {
 		i.idempotencyKey, i.number = c.IdempotencyKey, 1
+		count := 0
 		for _, other := range m.incidents {
 			if other.Project == c.Project {
+				count++
 				i.number = max(i.number, other.number+1)
 			}
 		}
+		i.number = max(i.number, count+1)
 		for ; i.ID == "" || len(m.findIncidents(Ref{i.ID, c.Project, ""})) > 0; i.number++ {
 			i.ID = fmt.Sprintf("incident_%s_%d", c.Project, i.number)
 		}

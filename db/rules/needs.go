@@ -27,9 +27,22 @@ type Needs struct {
 	// GeneratedIncidents are incidents with a generated id that started at a
 	// given time.
 	GeneratedIncidents []Generated
-	// IncidentNumbers is, for each project, how many numbers for generated ids
-	// may be needed.
-	IncidentNumbers map[string]int
+
+	// started are the deployments that the commands may add, by project and id.
+	started map[[2]string][]Key
+
+	numbers   map[string]int  // how many numbers the incidents of a project may use up
+	generates map[string]bool // an id may be generated for an incident of the project
+}
+
+// IncidentNumbers returns, for each project for which an incident id may be
+// generated, how many free numbers may be needed.
+func (n *Needs) IncidentNumbers() map[string]int {
+	needed := make(map[string]int, len(n.generates))
+	for project := range n.generates {
+		needed[project] = n.numbers[project]
+	}
+	return needed
 }
 
 // Before asks for the newest deployment of a project and environment that was
@@ -62,19 +75,38 @@ type Generated struct {
 	StartedAt                          time.Time
 }
 
-// needNumber counts one more generated id, or one more id that may take it.
-func (n *Needs) needNumber(project string) {
-	if n.IncidentNumbers == nil {
-		n.IncidentNumbers = map[string]int{}
+// needNumber counts one more incident. A generated id takes a number. Any other
+// incident moves the next number up by one, and once more if its id is that of
+// the number.
+func (n *Needs) needNumber(c OpenIncident) {
+	if n.numbers == nil {
+		n.numbers, n.generates = map[string]int{}, map[string]bool{}
 	}
-	n.IncidentNumbers[project]++
+	n.numbers[c.Project]++
+	switch {
+	case c.ID == "":
+		n.generates[c.Project] = true
+	case strings.HasPrefix(c.ID, generatedID(c.Project, "")):
+		n.numbers[c.Project]++
+	}
 }
 
-func (c StartDeployment) needs(n *Needs) { n.Deployments = append(n.Deployments, c.Key.ref()) }
+func (c StartDeployment) needs(n *Needs) {
+	n.Deployments = append(n.Deployments, c.Key.ref())
+	n.addStarted(c.Key)
+}
+
+func (n *Needs) addStarted(k Key) {
+	if n.started == nil {
+		n.started = map[[2]string][]Key{}
+	}
+	of := [2]string{k.Project, k.ID}
+	n.started[of] = append(n.started[of], k)
+}
 
 func (c FinishDeployment) needs(n *Needs) {
 	n.Deployments = append(n.Deployments, c.Ref)
-	if c.Create != nil && c.Create.Key.ref() != c.Ref {
+	if c.Create != nil {
 		c.Create.needs(n)
 	}
 }
@@ -86,18 +118,15 @@ func (c OpenIncident) needs(n *Needs) {
 		if c.AnyEnvironment || c.DeploymentID != "" {
 			n.LinkedIncidents = append(n.LinkedIncidents, Link{c.Project, c.ID, c.DeploymentID})
 		}
-		if strings.HasPrefix(c.ID, generatedID(c.Project, "")) {
-			n.needNumber(c.Project) // the id may be the next one to be generated
+		for _, d := range n.started[[2]string{c.Project, c.DeploymentID}] {
+			n.Incidents = append(n.Incidents, Ref{c.ID, d.Project, d.Environment})
 		}
 	case c.IdempotencyKey != "":
 		n.IdempotencyKeys = append(n.IdempotencyKeys, IdempotencyKey{c.Project, c.IdempotencyKey})
-		n.needNumber(c.Project)
-	default:
-		if !c.StartedAt.IsZero() {
-			n.GeneratedIncidents = append(n.GeneratedIncidents, Generated{c.Project, c.Environment, c.DeploymentID, precise(c.StartedAt)})
-		}
-		n.needNumber(c.Project)
+	case !c.StartedAt.IsZero():
+		n.GeneratedIncidents = append(n.GeneratedIncidents, Generated{c.Project, c.Environment, c.DeploymentID, precise(c.StartedAt)})
 	}
+	n.needNumber(c)
 	if c.DeploymentID != "" {
 		n.Deployments = append(n.Deployments, Ref{c.DeploymentID, c.Project, c.Environment})
 		if c.AnyEnvironment && c.Environment != "" {

@@ -13,7 +13,7 @@ type State struct {
 	clockBehind time.Duration
 	deployments table[*Deployment]
 	incidents   table[*Incident]
-	numbers     map[string][]int64
+	numbers     map[string]numbers
 	events      []Event
 }
 
@@ -25,7 +25,7 @@ func NewState(now time.Time, clockBehind time.Duration) *State {
 		clockBehind: clockBehind,
 		deployments: newTable[*Deployment](),
 		incidents:   newTable[*Incident](),
-		numbers:     map[string][]int64{},
+		numbers:     map[string]numbers{},
 	}
 }
 
@@ -35,9 +35,17 @@ func (s *State) LoadDeployment(d *Deployment) { s.deployments.insert(d) }
 // LoadIncident adds a stored incident. Loading it again does nothing.
 func (s *State) LoadIncident(i *Incident) { s.incidents.insert(i) }
 
-// LoadNumbers adds the numbers, in order, that are free for the generated
-// incident ids of a project.
-func (s *State) LoadNumbers(project string, free []int64) { s.numbers[project] = free }
+// numbers is what the generated incident ids of a project depend on.
+type numbers struct {
+	incidents int64
+	free      []int64
+}
+
+// LoadNumbers adds how many incidents a project has, and the numbers, in order,
+// that are free for its generated incident ids: all above those in use.
+func (s *State) LoadNumbers(project string, incidents int64, free []int64) {
+	s.numbers[project] = numbers{incidents, free}
+}
 
 // Changes are the rows and events that a batch adds or changes.
 type Changes struct {
@@ -175,6 +183,16 @@ func (t *table[R]) changes() []R {
 		}
 	}
 	return rows
+}
+
+// added returns how many rows of a project have been added.
+func (t *table[R]) added(project string) (n int64) {
+	for _, c := range t.journal {
+		if !c.existed && c.key.Project == project {
+			n++
+		}
+	}
+	return n
 }
 
 // undo takes back the changes after the first so many.

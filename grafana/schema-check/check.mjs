@@ -86,6 +86,7 @@ function ruleErrors(dashboard, uids) {
   if (!dashboard.tags.includes("em-metrics")) problems.push("missing tag em-metrics, which the links between dashboards use");
   const ids = new Set();
   const placed = [];
+  const byEnvironment = dashboard.templating.list.some((v) => v.name === "environment");
   for (const panel of dashboard.panels) {
     if (ids.has(panel.id)) report(panel, "duplicate id");
     ids.add(panel.id);
@@ -96,7 +97,10 @@ function ruleErrors(dashboard, uids) {
       if (x < o.x + o.w && o.x < x + w && y < o.y + o.h && o.y < y + h) report(panel, `overlaps panel ${other.id}`);
     }
     placed.push(panel);
-    if (panel.type === "row") continue;
+    if (panel.type === "row") {
+      if (byEnvironment && panel.repeat !== "environment") report(panel, "does not repeat by environment, so its panels mix environments");
+      continue;
+    }
     if (!panel.description || panel.description.length < 20) report(panel, "description is missing or too short");
     if (!/[.]$/.test(panel.description ?? "")) report(panel, "description does not end with a period");
     if (panel.type === "text") continue;

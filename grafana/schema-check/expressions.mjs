@@ -15,7 +15,7 @@ const builtIn = { __interval: "1h", __interval_ms: "3600000", __rate_interval: "
 // Several values become an alternation, escaped once for the regular expression and
 // once for the string.
 const alternation = (values) => "(" + values.map((v) => v.replace(/[.*+?^${}()|[\]\\]/g, "\\\\$&")).join("|") + ")";
-const singleValues = { environment: "production", window: "30d", bands: "2023", scope: "project" };
+const singleValues = { show: "1", window: "30d", bands: "2023", scope: "project" };
 
 function value(variable, all) {
   if (!variable.multi) return { value: singleValues[variable.name] ?? "shop", text: singleValues[variable.name] ?? "shop" };

@@ -72,6 +72,15 @@ func (c *Catalog) Projects() []Project {
 	return projects
 }
 
+// Ignored returns the keys that the file has for the older service, in order. They
+// have no effect.
+func (c *Catalog) Ignored() []string {
+	if f := c.current.Load(); f != nil {
+		return slices.Sorted(maps.Keys(f.ignored))
+	}
+	return nil
+}
+
 // MarshalJSON returns the content in use, in the form of the file.
 func (c *Catalog) MarshalJSON() ([]byte, error) {
 	f := c.current.Load()
@@ -88,6 +97,7 @@ type file struct {
 
 	byProject map[string][]string
 	byUser    map[string][]string
+	ignored   map[string]bool // the keys of the older service in the file
 }
 
 type team struct {

@@ -43,8 +43,7 @@ var mistakes = map[string]string{
 	"latin1.json":           "the file is not valid UTF-8",
 	"two-objects.json":      "the file has data after the JSON object",
 	"list.json":             "the file must be an object, not a list",
-	"null.json":             `teams is required, such as {"teams": {"a-team": {"projects": ["a-project"], "users": ["a-user"]}}}`,
-	"no-teams.json":         `teams is required, such as {"teams": {"a-team": {"projects": ["a-project"], "users": ["a-user"]}}}`,
+	"null.json":             "the file must be an object, not null",
 	"teams-list.json":       "teams must be an object, not a list",
 	"team-list.json":        "teams.blue must be an object, not a list",
 	"projects-string.json":  "teams.blue.projects must be a list, not a string",
@@ -81,6 +80,46 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 		if want = "read teams from " + path + ": " + want; err == nil || err.Error() != want {
 			t.Errorf("%s\n got %v\nwant %s", name, err, want)
 		}
+	}
+}
+
+// TestEverythingIsOptional loads files without teams, projects or users.
+func TestEverythingIsOptional(t *testing.T) {
+	for _, content := range []string{
+		`{}`, `{"teams": null}`, `{"teams": {}}`, `{"teams": {"red": {}}}`, `{"teams": {"red": null}}`,
+		`{"teams": {"red": {"projects": null, "users": null}}}`, `{"teams": {"red": {"projects": [], "users": []}}}`,
+	} {
+		c, err := catalog.Load(teamsFile(t, content))
+		if err != nil || len(c.Projects()) > 0 || len(c.Ignored()) > 0 {
+			t.Errorf("%s: %v, projects %v, ignored %v", content, err, c.Projects(), c.Ignored())
+		}
+	}
+}
+
+// TestKeysOfTheOlderServiceAreIgnored loads a file with every key that the older
+// service knows.
+func TestKeysOfTheOlderServiceAreIgnored(t *testing.T) {
+	c, err := catalog.Load(teamsFile(t, `{
+		"teams": {"red": {
+			"id": "r", "github_team_name": "the-reds", "linear_team_id": "l-1", "projects": ["shop"],
+			"users": [{"github_username": "ann", "slack_member_id": "U1"}, {"slack_member_id": "U2"}, "bob"]
+		}},
+		"ticketing": {"linear": {"ignore_parent_issues": true}},
+		"version_control": {"commits": {"ai_author_emails": ["bot@example.com"]}}
+	}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "[github_team_name id linear_team_id slack_member_id ticketing version_control]"
+	if got := fmt.Sprint(c.Ignored()); got != want {
+		t.Errorf("ignored %s, want %s", got, want)
+	}
+	shown, err := json.Marshal(c)
+	if err != nil || string(shown) != `{"teams":{"red":{"projects":["shop"],"users":[{"github_username":"ann"},"bob"]}}}` {
+		t.Errorf("%s, %v", shown, err)
+	}
+	if c.Team("shop", "") != "red" || c.Team("x", "ann") != "red" || c.Team("x", "bob") != "red" {
+		t.Error("the teams are not those of the file")
 	}
 }
 
@@ -154,6 +193,7 @@ func TestConcurrentReload(t *testing.T) {
 
 func FuzzCatalog(f *testing.F) {
 	f.Add([]byte(company))
+	f.Add([]byte(`{"teams": {"red": {"id": 1, "users": [{"slack_member_id": "U2"}, {"email": "a", "slack_member_id": ""}]}}, "ticketing": {}}`))
 	for name := range mistakes {
 		content, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {

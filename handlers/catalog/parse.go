@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,21 +14,25 @@ import (
 
 func parse(text []byte) (*file, error) {
 	var raw struct {
-		Teams map[string]json.RawMessage `json:"teams"`
+		Teams          map[string]json.RawMessage `json:"teams"`
+		Ticketing      json.RawMessage            `json:"ticketing" strictjson:"unlisted"`
+		VersionControl json.RawMessage            `json:"version_control" strictjson:"unlisted"`
 	}
 	if err := decode(text, "", &raw); err != nil {
 		return nil, err
 	}
-	if raw.Teams == nil {
-		return nil, errors.New(`teams is required, such as {"teams": {"a-team": {"projects": ["a-project"], "users": ["a-user"]}}}`)
+	if string(bytes.TrimSpace(text)) == "null" {
+		return nil, errors.New("the file must be an object, not null")
 	}
-	f := &file{Teams: map[string]team{}, byProject: map[string][]string{}, byUser: map[string][]string{}}
+	f := &file{Teams: map[string]team{}, byProject: map[string][]string{}, byUser: map[string][]string{}, ignored: map[string]bool{}}
+	f.ignore("ticketing", raw.Ticketing)
+	f.ignore("version_control", raw.VersionControl)
 	for _, name := range slices.Sorted(maps.Keys(raw.Teams)) {
 		if err := checkName(fmt.Sprintf("the team name %.60q", name), name); err != nil {
 			return nil, err
 		}
 		path := "teams." + name
-		t, err := parseTeam(raw.Teams[name], path)
+		t, err := f.parseTeam(raw.Teams[name], path)
 		if err != nil {
 			return nil, err
 		}
@@ -38,14 +43,27 @@ func parse(text []byte) (*file, error) {
 	return f, nil
 }
 
-func parseTeam(text []byte, path string) (t team, err error) {
+// ignore notes a key of the older service, if the file has it.
+func (f *file) ignore(key string, value json.RawMessage) {
+	if value != nil {
+		f.ignored[key] = true
+	}
+}
+
+func (f *file) parseTeam(text []byte, path string) (t team, err error) {
 	var raw struct {
-		Projects []json.RawMessage `json:"projects"`
-		Users    []json.RawMessage `json:"users"`
+		Projects       []json.RawMessage `json:"projects"`
+		Users          []json.RawMessage `json:"users"`
+		ID             json.RawMessage   `json:"id" strictjson:"unlisted"`
+		GitHubTeamName json.RawMessage   `json:"github_team_name" strictjson:"unlisted"`
+		LinearTeamID   json.RawMessage   `json:"linear_team_id" strictjson:"unlisted"`
 	}
 	if err := decode(text, path, &raw); err != nil {
 		return t, err
 	}
+	f.ignore("id", raw.ID)
+	f.ignore("github_team_name", raw.GitHubTeamName)
+	f.ignore("linear_team_id", raw.LinearTeamID)
 	for i, text := range raw.Projects {
 		project, err := parseName(text, fmt.Sprintf("%s.projects[%d]", path, i))
 		if err != nil {
@@ -54,26 +72,53 @@ func parseTeam(text []byte, path string) (t team, err error) {
 		t.Projects = append(t.Projects, project)
 	}
 	for i, text := range raw.Users {
-		u, err := parseUser(text, fmt.Sprintf("%s.users[%d]", path, i))
+		u, err := f.parseUser(text, fmt.Sprintf("%s.users[%d]", path, i))
 		if err != nil {
 			return t, err
 		}
-		t.Users = append(t.Users, u)
+		if len(u.names()) > 0 {
+			t.Users = append(t.Users, u)
+		}
 	}
 	return t, nil
 }
 
-// parseUser reads a name or an object.
-func parseUser(text []byte, path string) (u user, err error) {
+// parseUser reads a name or an object. A user whom only the older service can
+// recognize has no names.
+func (f *file) parseUser(text []byte, path string) (u user, err error) {
+	var older bool
 	switch text[0] {
 	case '"':
 		u.Name, err = parseName(text, path)
 	case '{':
-		err = decode(text, path, &u)
+		u, older, err = f.parseUserObject(text, path)
 	default:
 		err = fmt.Errorf("%s must be a name or an object", path)
 	}
-	return u, err
+	if err != nil {
+		return u, err
+	}
+	names := u.names()
+	if len(names) == 0 && !older {
+		return u, fmt.Errorf("%s must have a name, github_username or email", path)
+	}
+	for _, name := range names {
+		if err := checkName(path, name); err != nil {
+			return u, err
+		}
+	}
+	return u, nil
+}
+
+func (f *file) parseUserObject(text []byte, path string) (u user, older bool, err error) {
+	var raw struct {
+		GitHubUsername string          `json:"github_username"`
+		Email          string          `json:"email"`
+		SlackMemberID  json.RawMessage `json:"slack_member_id" strictjson:"unlisted"`
+	}
+	err = decode(text, path, &raw)
+	f.ignore("slack_member_id", raw.SlackMemberID)
+	return user{GitHubUsername: raw.GitHubUsername, Email: raw.Email}, raw.SlackMemberID != nil, err
 }
 
 func parseName(text []byte, path string) (name string, err error) {
@@ -115,15 +160,8 @@ func (f *file) add(name string, t team, path string) error {
 		}
 		f.byProject[project] = append(f.byProject[project], name)
 	}
-	for i, u := range t.Users {
-		at, names := fmt.Sprintf("%s.users[%d]", path, i), u.names()
-		if len(names) == 0 {
-			return fmt.Errorf("%s must have a name, github_username or email", at)
-		}
-		for _, n := range names {
-			if err := checkName(at, n); err != nil {
-				return err
-			}
+	for _, u := range t.Users {
+		for _, n := range u.names() {
 			if !slices.Contains(f.byUser[n], name) {
 				f.byUser[n] = append(f.byUser[n], name)
 			}

@@ -89,6 +89,9 @@ func (q Query) parameters() url.Values {
 	values.Set("from", q.From.UTC().Format(time.RFC3339Nano))
 	values.Set("to", q.To.UTC().Format(time.RFC3339Nano))
 	values.Set("bands", fmt.Sprint(q.Bands.Year))
+	if q.RecoveryFrom == dora.FromDeployment {
+		values.Set("recovery_from", "deployment")
+	}
 	if q.Location != time.UTC {
 		values.Set("tz", q.Location.String())
 	}

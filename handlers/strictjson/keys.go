@@ -12,15 +12,15 @@ import (
 )
 
 // checkText walks a well-formed JSON text. It finds what encoding/json
-// tolerates: a key of the outermost object that is not one of the names, a key
+// tolerates: a key of the outermost object that is not one of those given, a key
 // that appears more than once in its object, of which the last one counts, and
 // half of a surrogate pair, which is replaced by U+FFFD.
-func checkText(text []byte, names []string) error {
+func checkText(text []byte, outermost *keys) error {
 	text = skipSpace(text)
 	if text[0] != '{' {
 		return nil
 	}
-	_, err := walkObject(text[1:], "", names)
+	_, err := walkObject(text[1:], "", outermost)
 	return err
 }
 
@@ -39,8 +39,8 @@ func walkValue(text []byte, path string) (rest []byte, err error) {
 	return text[len(text)-len(bytes.TrimLeft(text, "+-.0123456789Eaeflnrstu")):], nil
 }
 
-// walkObject walks the members of an object. Nil names allow any key.
-func walkObject(text []byte, prefix string, names []string) (rest []byte, err error) {
+// walkObject walks the members of an object. Nil accepts any key.
+func walkObject(text []byte, prefix string, accepted *keys) (rest []byte, err error) {
 	var seen []string
 	for text = skipSpace(text); text[0] != '}'; text = skipComma(text) {
 		n := stringLength(text)
@@ -55,8 +55,8 @@ func walkObject(text []byte, prefix string, names []string) (rest []byte, err er
 			path += `""`
 		}
 		switch {
-		case names != nil && !slices.Contains(names, key):
-			return nil, &Error{path, "is not a known field; known fields: " + strings.Join(names, ", ")}
+		case !accepted.accept(key):
+			return nil, &Error{path, "is not a known field; known fields: " + strings.Join(accepted.known, ", ")}
 		case slices.Contains(seen, key):
 			return nil, &Error{path, "appears more than once"}
 		}

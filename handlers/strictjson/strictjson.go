@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -36,7 +37,8 @@ func (e *Error) Error() string {
 // Unlike [json.Unmarshal] it does not accept a key that is not the exact name
 // of a field, a key that appears more than once in its object, at any depth,
 // invalid UTF-8, or an escape such as \ud800 that is no character. Every error is
-// an [*Error].
+// an [*Error], and one about an unknown key lists the known ones, except those of
+// fields with the tag strictjson:"unlisted".
 func Decode(text []byte, dest any) error {
 	switch {
 	case !utf8.Valid(text):
@@ -51,7 +53,7 @@ func Decode(text []byte, dest any) error {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return &Error{Message: "has data after the JSON object"}
 	}
-	return checkText(text, fieldNames(dest))
+	return checkText(text, newKeys(dest))
 }
 
 // explain turns an error of encoding/json into one for whoever wrote the text.
@@ -88,13 +90,29 @@ func typeName(kind string) string {
 	return "a " + kind
 }
 
-// fieldNames returns the keys that are decoded into a struct.
-func fieldNames(dest any) []string {
-	var names []string
+// keys are the keys that are decoded into a struct.
+type keys struct {
+	known    []string
+	unlisted []string // accepted, but errors do not recommend them
+}
+
+// newKeys returns the keys of a struct. A field with the tag strictjson:"unlisted"
+// is unlisted.
+func newKeys(dest any) *keys {
+	var k keys
 	for _, field := range reflect.VisibleFields(reflect.TypeOf(dest).Elem()) {
-		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "-" {
-			names = append(names, name)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		switch {
+		case name == "-":
+		case field.Tag.Get("strictjson") == "unlisted":
+			k.unlisted = append(k.unlisted, name)
+		default:
+			k.known = append(k.known, name)
 		}
 	}
-	return names
+	return &k
+}
+
+func (k *keys) accept(key string) bool {
+	return k == nil || slices.Contains(k.known, key) || slices.Contains(k.unlisted, key)
 }

@@ -17,12 +17,14 @@ type record struct {
 	Tags []string       `json:"tags,omitempty"`
 	Any  map[string]any `json:"any"`
 	Note string         `json:"-"`
+	Old  any            `json:"old" strictjson:"unlisted"`
 }
 
 // texts are JSON texts, each with what is wrong with it; "" means nothing.
 var texts = map[string]string{
-	`{}`:     "",
-	` null `: "",
+	`{}`:                "",
+	` null `:            "",
+	`{"old": {"a": 1}}`: "",
 	`{"id": "1", "tags": [], "any": {"a": 1, "b": {"a": [true, -1.5e3, "\"}"]}}}`: "",
 
 	``:                                  "the JSON text is empty",
@@ -49,6 +51,7 @@ var texts = map[string]string{
 	`{"": "1"}`:                         `"" is not a known field; known fields: id, tags, any`,
 	`{"-": "1"}`:                        "- is not a known field; known fields: id, tags, any",
 	`{"id": "1", "\u0069d": ""}`:        "id appears more than once",
+	`{"Old": "1"}`:                      "Old is not a known field; known fields: id, tags, any",
 	`{"any": {"a": [0, {"b": 1, "c": [], "b": 2}]}}`: "any.a[1].b appears more than once",
 }
 

@@ -33,9 +33,9 @@ func command(b []byte) rules.Command {
 	case 1:
 		return rules.StartDeployment{Key: k, FirstCommitAt: one}
 	case 2:
-		return rules.FinishDeployment{Ref: ref, DeployedAt: one}
+		return rules.FinishDeployment{Ref: ref, FirstCommitAt: two, DeployedAt: one}
 	case 3:
-		return rules.FinishDeployment{Ref: ref, DeployedAt: three,
+		return rules.FinishDeployment{Ref: ref, FirstCommitAt: one, DeployedAt: three,
 			Create: &rules.StartDeployment{Key: k, FirstCommitAt: one, DeployStartAt: two}}
 	case 4:
 		return rules.RestoreIncident{Ref: incidentRef(b[2], ref), At: one}

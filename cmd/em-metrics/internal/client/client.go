@@ -33,7 +33,8 @@ type Options struct {
 	Token string
 	// Username and Password are sent with basic authentication.
 	Username, Password string
-	// Transport sends the requests. Nil means [http.DefaultTransport].
+	// Transport sends the requests. Nil means one like [http.DefaultTransport] that
+	// keeps a connection for each of many concurrent requests.
 	Transport http.RoundTripper
 	// OnRetry is called with each failure after which the request is sent again,
 	// possibly concurrently. Nil means that nothing is called.
@@ -63,9 +64,14 @@ func New(o Options) (*Client, error) {
 	if c.onRetry == nil {
 		c.onRetry = func(error) {}
 	}
+	if c.http.Transport == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone() // it is one, unless a program replaces it
+		transport.MaxIdleConnsPerHost = transport.MaxIdleConns
+		c.http.Transport = transport
+	}
 	if o.Token != "" {
 		c.authorization = "Bearer " + o.Token
-	} else if o.Username != "" {
+	} else if o.Username != "" || o.Password != "" {
 		request := http.Request{Header: http.Header{}}
 		request.SetBasicAuth(o.Username, o.Password)
 		c.authorization = request.Header.Get("Authorization")
@@ -75,51 +81,77 @@ func New(o Options) (*Client, error) {
 
 // RecordDeployment records a deployment in one request: as deployed if
 // DeployedAt is set, and otherwise as started. It reports whether the
-// deployment was new. A [*RejectedError] means that the request is at fault.
+// deployment was new. A [*RejectedError] means that the request is at fault, or
+// that the deployment is recorded with another DeployedAt, which the service keeps.
 func (c *Client) RecordDeployment(ctx context.Context, d handlers.DeploymentRequest) (created bool, err error) {
-	if d.DeployedAt == nil || d.ID == nil {
-		return c.post(ctx, "/deployments", d)
+	if isEmpty(d.DeployedAt) || isEmpty(d.ID) {
+		stored, err := c.post(ctx, "/deployments", d)
+		return stored.created, err
 	}
-	return c.post(ctx, "/deployments/"+url.PathEscape(*d.ID)+"/deployed", handlers.DeployedRequest{
+	stored, err := c.post(ctx, "/deployments/"+url.PathEscape(*d.ID)+"/deployed", handlers.DeployedRequest{
 		CreateIfNotExists: true, ProjectID: d.ProjectID, Environment: d.Environment, FirstCommitAt: d.FirstCommitAt,
 		DeployStartAt: d.DeployStartAt, DeployedAt: d.DeployedAt, Rework: d.Rework, User: d.User, Username: d.Username,
 	})
+	if err == nil && stored.differs(*d.DeployedAt) {
+		err = &RejectedError{status: http.StatusConflict, problem: problem{
+			Title:  "The deployment is already deployed",
+			Errors: []fieldError{{"deployed_at", "is already recorded as " + stored.DeployedAt + ", which stays"}},
+		}}
+	}
+	return stored.created, err
 }
+
+// isEmpty reports whether an optional field has no value.
+func isEmpty(field *string) bool { return field == nil || *field == "" }
 
 // RecordIncident records an incident and whatever is known of its end. It
 // reports whether the incident was new. A [*RejectedError] means that the
 // request is at fault.
 func (c *Client) RecordIncident(ctx context.Context, i handlers.IncidentRequest) (created bool, err error) {
-	return c.post(ctx, "/incidents", i)
+	stored, err := c.post(ctx, "/incidents", i)
+	return stored.created, err
+}
+
+// recorded is what the service says of a deployment or an incident that it holds.
+type recorded struct {
+	created    bool
+	DeployedAt string `json:"deployed_at"`
+}
+
+// differs reports whether a deployment was deployed at another time.
+func (r recorded) differs(deployedAt string) bool {
+	sent, err1 := handlers.ParseTime(deployedAt)
+	stored, err2 := handlers.ParseTime(r.DeployedAt)
+	return err1 == nil && err2 == nil && !sent.Truncate(time.Millisecond).Equal(stored)
 }
 
 // post sends a request until it succeeds or fails for good.
-func (c *Client) post(ctx context.Context, path string, body any) (created bool, err error) {
+func (c *Client) post(ctx context.Context, path string, body any) (stored recorded, err error) {
 	content, err := json.Marshal(body)
 	if err != nil {
-		return false, fmt.Errorf("encode the request: %w", err)
+		return stored, fmt.Errorf("encode the request: %w", err)
 	}
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
-		created, err = c.postOnce(ctx, path, content)
+		stored, err = c.postOnce(ctx, path, content)
 		var transient *transientError
 		if !errors.As(err, &transient) || attempt == maxAttempts {
-			return created, err
+			return stored, err
 		}
 		c.onRetry(err)
 		select {
 		case <-time.After(pause):
 			pause *= 2
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return stored, ctx.Err()
 		}
 	}
 }
 
-func (c *Client) postOnce(ctx context.Context, path string, content []byte) (created bool, err error) {
+func (c *Client) postOnce(ctx context.Context, path string, content []byte) (stored recorded, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(content))
 	if err != nil {
-		return false, fmt.Errorf("send to %s: %w", c.base, err)
+		return stored, fmt.Errorf("send to %s: %w", c.base, err)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if c.authorization != "" {
@@ -127,14 +159,16 @@ func (c *Client) postOnce(ctx context.Context, path string, content []byte) (cre
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return false, &transientError{fmt.Errorf("send: %w", err)}
+		return stored, &transientError{fmt.Errorf("send: %w", err)}
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
 	if err = errors.Join(err, response.Body.Close()); err != nil {
-		return false, &transientError{fmt.Errorf("read the response: %w", err)}
+		return stored, &transientError{fmt.Errorf("read the response: %w", err)}
 	}
 	if response.StatusCode < 300 {
-		return response.StatusCode == http.StatusCreated, nil
+		_ = json.Unmarshal(body, &stored) // it is stored, whatever the body
+		stored.created = response.StatusCode == http.StatusCreated
+		return stored, nil
 	}
-	return false, c.failure(response, body)
+	return stored, c.failure(response, body)
 }

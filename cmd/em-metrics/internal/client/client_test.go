@@ -93,19 +93,38 @@ func TestConflictsOn(t *testing.T) {
 	}
 }
 
+func TestAnotherDeployedAtIsRejected(t *testing.T) {
+	id, at := "1", "2026-01-31T12:00:00.0001Z"
+	for stored, want := range map[string]string{
+		"2026-01-31T12:00:00.000Z": "",
+		"2026-01-31T12:00:01.000Z": "The deployment is already deployed; deployed_at is already recorded as 2026-01-31T12:00:01.000Z, which stays",
+	} {
+		c := newClient(t, Options{URL: "http://service", Transport: &service{responses: []string{`200 {"deployed_at": "` + stored + `"}`}}})
+		_, err := c.RecordDeployment(t.Context(), handlers.DeploymentRequest{ID: &id, DeployedAt: &at})
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: got %v, want %s", stored, err, want)
+		}
+	}
+}
+
 func TestRequests(t *testing.T) {
 	id, at := "a/b", "2026-01-31T12:00:00Z"
 	s := &service{responses: []string{"201"}}
 	c := newClient(t, Options{URL: "http://service", Token: "secret", Username: "ci", Transport: s})
 	basic := newClient(t, Options{URL: "http://service", Username: "ci", Password: "secret", Transport: s})
+	password := newClient(t, Options{URL: "http://service", Password: "secret", Transport: s})
 	for _, send := range []func() (bool, error){
 		func() (bool, error) { return c.RecordDeployment(t.Context(), handlers.DeploymentRequest{ID: &id}) },
 		func() (bool, error) {
 			return c.RecordDeployment(t.Context(), handlers.DeploymentRequest{ID: &id, DeployedAt: &at})
 		},
+		func() (bool, error) { // not deployed: an empty date is the same as none
+			return c.RecordDeployment(t.Context(), handlers.DeploymentRequest{ID: &id, DeployedAt: new(string)})
+		},
 		func() (bool, error) {
 			return basic.RecordIncident(t.Context(), handlers.IncidentRequest{ID: &id, StartedAt: &at})
 		},
+		func() (bool, error) { return password.RecordIncident(t.Context(), handlers.IncidentRequest{}) },
 	} {
 		if created, err := send(); err != nil || !created {
 			t.Errorf("created %t, error %v", created, err)
@@ -114,7 +133,9 @@ func TestRequests(t *testing.T) {
 	want := []string{
 		`POST /deployments Bearer secret {"id":"a/b"}`,
 		`POST /deployments/a%2Fb/deployed Bearer secret {"create_if_not_exists":true,"deployed_at":"2026-01-31T12:00:00Z"}`,
+		`POST /deployments Bearer secret {"id":"a/b","deployed_at":""}`,
 		`POST /incidents Basic Y2k6c2VjcmV0 {"id":"a/b","started_at":"2026-01-31T12:00:00Z"}`,
+		`POST /incidents Basic OnNlY3JldA== {}`,
 	}
 	if got := strings.Join(s.requests, "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("sent\n%s\nwant\n%s", got, strings.Join(want, "\n"))

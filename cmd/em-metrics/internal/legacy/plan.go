@@ -20,6 +20,9 @@ type Options struct {
 	Environment string
 	// CountInstant counts a deployment that took no time as deployed.
 	CountInstant bool
+	// CloseUnfinished closes incidents that are not finished at their last known
+	// date.
+	CloseUnfinished bool
 	// FirstCommitFromStart replaces an unusable first commit by the start.
 	FirstCommitFromStart bool
 	// Now is the time after which a date is in the future.
@@ -41,16 +44,25 @@ type Request struct {
 	Incident   *handlers.IncidentRequest
 }
 
-// Note explains why a row was repaired or skipped.
+// Outcome is what becomes of a row with a problem.
+type Outcome string
+
+// The outcomes.
+const (
+	Repaired Outcome = "repaired"
+	Skipped  Outcome = "skipped"
+	Unclear  Outcome = "unclear" // sent as it is, which may be wrong
+)
+
+// Note explains the outcome of a row.
 type Note struct {
 	Row     Row
-	Skipped bool   // otherwise it was repaired
+	Outcome Outcome
 	Reason  string // the same for every row with this problem
 	Detail  string // may be empty
 }
 
-// Plan is what to send, deployments first, and what had to be repaired or
-// skipped.
+// Plan is what to send, deployments first, and the rows that need a note.
 type Plan struct {
 	Requests []Request
 	Notes    []Note
@@ -80,11 +92,11 @@ func NewPlan(d Database, o Options) *Plan {
 
 // Repaired adds a note that a row was repaired.
 func (p *Plan) Repaired(row Row, reason, detail string) {
-	p.Notes = append(p.Notes, Note{Row: row, Reason: reason, Detail: detail})
+	p.Notes = append(p.Notes, Note{row, Repaired, reason, detail})
 }
 
 func (p *Plan) skip(row Row, reason, detail string) {
-	p.Notes = append(p.Notes, Note{Row: row, Skipped: true, Reason: reason, Detail: detail})
+	p.Notes = append(p.Notes, Note{row, Skipped, reason, detail})
 }
 
 // incident returns the request for an incident, unless it must be skipped.
@@ -112,10 +124,34 @@ func (p *Plan) incident(i Incident) (request Request, ok bool) {
 		p.Repaired(row, "finished_at is before restored_at: recorded as finished when restored", i.FinishedAt+" and "+i.RestoredAt)
 		finished = restored
 	}
+	if finished.IsZero() {
+		restored, finished = p.unfinished(row, started, restored)
+	}
 	return Request{Row: row, Incident: &handlers.IncidentRequest{
 		ID: &row.ID, ProjectID: &row.Project, Environment: p.environment(), DeploymentID: p.cause(row, i.Deployment),
 		StartedAt: format(started), RestoredAt: format(restored), FinishedAt: format(finished),
 	}}, true
+}
+
+// unfinished returns the end of an incident that has none. The older service stored
+// nothing when a client finished an incident without a date, so such an incident
+// looks like one that is still open.
+func (p *Plan) unfinished(row Row, started, restored time.Time) (_, finished time.Time) {
+	last := restored
+	if last.IsZero() {
+		last = started
+	}
+	detail := "last known date " + last.Format(time.RFC3339)
+	switch {
+	case p.options.CloseUnfinished:
+		p.Repaired(row, "it was not finished: closed at its last known date", detail)
+		return last, last
+	case restored.IsZero():
+		p.Notes = append(p.Notes, Note{row, Unclear, "it is not finished and stays open, unless it was finished without a date, which the older service did not store", detail})
+	default:
+		p.Notes = append(p.Notes, Note{row, Unclear, "it is restored and not finished, unless it was finished without a date, which the older service did not store", detail})
+	}
+	return restored, time.Time{}
 }
 
 // cause returns the deployment that an incident is linked to, or nil.
@@ -135,8 +171,8 @@ func (p *Plan) cause(row Row, id string) *string {
 	return nil
 }
 
-// checkNames reports whether a row has an id and a project. It skips the row
-// otherwise.
+// checkNames reports whether a row has an id and a project that em-metrics accepts.
+// It skips the row otherwise.
 func (p *Plan) checkNames(row Row) bool {
 	for _, n := range []struct{ field, value string }{{"id", row.ID}, {"project_id", row.Project}} {
 		switch {
@@ -145,6 +181,10 @@ func (p *Plan) checkNames(row Row) bool {
 			return false
 		case !utf8.ValidString(n.value):
 			p.skip(row, n.field+" is not text", fmt.Sprintf("%q", n.value))
+			return false
+		}
+		if err := db.CheckName(n.value); err != nil {
+			p.skip(row, n.field+" is not a name that em-metrics accepts", err.Error())
 			return false
 		}
 	}

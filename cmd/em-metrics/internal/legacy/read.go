@@ -41,8 +41,9 @@ type Table struct {
 }
 
 // Read reads the whole database at path in one transaction. It opens the file
-// read-only.
-func Read(ctx context.Context, path string) (d Database, err error) {
+// read-only. If the write-ahead log of the database is missing, the error is a
+// [*MissingLogError], unless withoutLog is set.
+func Read(ctx context.Context, path string, withoutLog bool) (d Database, err error) {
 	if info, err := os.Stat(path); err != nil {
 		return d, fmt.Errorf("open the database of the older service: %w", err)
 	} else if info.IsDir() {
@@ -58,6 +59,16 @@ func Read(ctx context.Context, path string) (d Database, err error) {
 		return d, err
 	}
 	query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)", "query_only(1)"}}
+	missing, err := missesLog(path)
+	if err != nil {
+		return d, err
+	}
+	if missing && !withoutLog {
+		return d, &MissingLogError{Path: path}
+	}
+	if missing {
+		query.Set("immutable", "1") // or SQLite would create an empty log
+	}
 	source := url.URL{Scheme: "file", Opaque: (&url.URL{Path: absolute}).EscapedPath(), RawQuery: query.Encode()}
 	pool, err := sql.Open("sqlite", source.String())
 	if err != nil {

@@ -20,7 +20,7 @@ func TestReadFirstSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := Read(t.Context(), path)
+	d, err := Read(t.Context(), path, false)
 	if err != nil || len(d.Incidents) != 1 || d.Incidents[0] != (Incident{ID: "1", Project: "shop"}) || len(d.Deployments) != 0 || len(d.Others) != 0 {
 		t.Errorf("read %+v (%v)", d, err)
 	}
