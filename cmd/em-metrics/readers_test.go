@@ -15,9 +15,9 @@ import (
 )
 
 // While many clients ask for figures of a year, scrapes and lists are answered
-// in time: with 100,000 deployments, and a million with EM_METRICS_TEST_LONG.
+// in time: with 50,000 deployments, and a million with EM_METRICS_TEST_LONG.
 func TestScrapesAndListsBesideFigures(t *testing.T) {
-	deployments := 100_000
+	deployments := 50_000
 	if os.Getenv("EM_METRICS_TEST_LONG") != "" {
 		deployments = 1_000_000
 	}
