@@ -3,6 +3,9 @@ package page
 import (
 	"net/http"
 	"regexp"
+	"slices"
+
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // Credential is a kind of credential.
@@ -19,10 +22,16 @@ const (
 // shell, and a hint on the credential they need.
 type firstView struct{ Start, Finish, Incident, Credential string }
 
-// plainHost matches a host that has no special meaning to a shell.
-var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
+// plainHost and plainName match a host and a name that have no special meaning to
+// a shell, in JSON or in a pattern.
+var (
+	plainHost = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]+$`)
+	plainName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+)
 
-func newFirstView(r *http.Request, c Credential) *firstView {
+// newFirstView makes the requests for r. They name an environment that counts as
+// production, if any is known: the page shows no other by default.
+func newFirstView(r *http.Request, c Credential, production dora.Environments) *firstView {
 	base := "http://" + r.Host
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 		base = "https://" + r.Host
@@ -42,12 +51,16 @@ func newFirstView(r *http.Request, c Credential) *firstView {
 	curl := func(path, body string) string {
 		return "curl" + credential + " " + base + path + " \\\n  -H 'Content-Type: application/json' \\\n  -d '" + body + "'"
 	}
+	subject := `"project_id": "my-project"`
+	if i := slices.IndexFunc(production, plainName.MatchString); i >= 0 {
+		subject += `, "environment": "` + production[i] + `"`
+	}
 	return &firstView{
 		Start: curl("/deployments",
-			`{"id": "1", "project_id": "my-project", "first_commit_at": "'"$(date -u +%FT%TZ)"'"}`),
-		Finish: curl("/deployments/1/deployed", `{"project_id": "my-project"}`),
-		Incident: curl("/incidents", `{"id": "1", "project_id": "my-project", "deployment_id": "1"}`) + "\n" +
-			curl("/incidents/1/restored", `{"project_id": "my-project"}`),
+			`{"id": "1", `+subject+`, "first_commit_at": "'"$(date -u +%FT%TZ)"'"}`),
+		Finish: curl("/deployments/1/deployed", `{`+subject+`}`),
+		Incident: curl("/incidents", `{"id": "1", `+subject+`, "deployment_id": "1"}`) + "\n" +
+			curl("/incidents/1/restored", `{`+subject+`}`),
 		Credential: hint,
 	}
 }

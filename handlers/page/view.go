@@ -57,7 +57,7 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 		return nil, err
 	}
 	if len(newest) == 0 {
-		v.First = newFirstView(r, p.Credential)
+		v.First = newFirstView(r, p.Credential, p.Production())
 		return v, nil
 	}
 	for _, add := range []func(context.Context, *view, Query) error{
