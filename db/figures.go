@@ -16,81 +16,61 @@ import (
 // deployment or incident of it falls into the window. The error is Invalid if
 // there are more groups or intervals than there may be.
 func (s *Store) Dora(ctx context.Context, q dora.Query) ([]dora.Group, error) {
-	groups, err := s.doraOf(ctx, q)
+	aggregation, err := dora.NewAggregation(q)
+	if err == nil {
+		err = s.readers.figures.aggregate(ctx, q, aggregation)
+	}
 	if err != nil {
-		return nil, err
-	}
-	return groups[0], nil
-}
-
-// doraOf computes the groups of several queries, which differ only in grouping
-// and interval, in one pass over the store.
-func (s *Store) doraOf(ctx context.Context, queries ...dora.Query) ([][]dora.Group, error) {
-	aggregations := make([]*dora.Aggregation, len(queries))
-	var all together
-	for i, q := range queries {
-		var err error
-		if aggregations[i], err = dora.NewAggregation(q); err != nil {
-			return nil, fmt.Errorf("read figures: %w", figuresError(err))
-		}
-		all = append(all, aggregations[i])
-	}
-	if err := s.readers.figures.aggregate(ctx, queries[0], all); err != nil {
 		return nil, fmt.Errorf("read figures: %w", figuresError(err))
 	}
-	groups := make([][]dora.Group, len(queries))
-	for i, a := range aggregations {
-		groups[i] = a.Groups()
-	}
-	return groups, nil
+	return aggregation.Groups(), nil
 }
 
-// Overview is the figures of a window for all projects together, with a series,
-// and for those with the most deployments.
+// DoraTotals computes the totals of a query, whose grouping and interval are
+// ignored. It is faster than Dora, because it reads no labels.
+func (s *Store) DoraTotals(ctx context.Context, q dora.Query) (dora.Totals, error) {
+	totals := dora.NewTotals(q)
+	if err := s.readers.figures.aggregate(ctx, q, totals); err != nil {
+		return dora.Totals{}, fmt.Errorf("read figures: %w", storeError(err))
+	}
+	return totals.Groups()[0].Totals, nil
+}
+
+// Overview is the figures of a window together, with a series. [Overview.Top] has
+// those of its projects and environments.
 type Overview struct {
-	All      dora.Group
-	Top      []dora.Group // the most deployments first
-	Projects int          // how many there are
+	All dora.Group
+
+	store  *Store
+	query  dora.Query
+	groups *dora.Overview
 }
 
-// Overview computes the figures of a query, whose grouping is ignored, and those
-// of its n projects with the most deployments.
-func (s *Store) Overview(ctx context.Context, q dora.Query, n int) (Overview, error) {
-	q.GroupBy = dora.GroupBy{}
-	byProject := q
-	byProject.GroupBy.Project, byProject.Interval = true, dora.NoInterval
-	groups, err := s.doraOf(ctx, q, byProject)
-	if HasCode(err, Invalid) { // too many projects to compute all of them
-		return s.overviewOfRanked(ctx, q, byProject, n)
+// Overview computes the figures of a query, whose grouping is ignored, in one pass
+// over the store.
+func (s *Store) Overview(ctx context.Context, q dora.Query) (*Overview, error) {
+	groups, err := dora.NewOverview(q)
+	if err == nil {
+		err = s.readers.figures.aggregate(ctx, q, groups)
 	}
 	if err != nil {
-		return Overview{}, err
+		return nil, fmt.Errorf("read figures: %w", figuresError(err))
 	}
-	return Overview{All: groups[0][0], Top: top(groups[1], n), Projects: len(groups[1])}, nil
+	return &Overview{All: groups.All(), store: s, query: q, groups: groups}, nil
 }
 
-func (s *Store) overviewOfRanked(ctx context.Context, q, byProject dora.Query, n int) (o Overview, err error) {
-	all, err := s.Dora(ctx, q)
-	if err != nil {
-		return Overview{}, err
-	}
-	if o.Top, o.Projects, err = s.doraOfRanked(ctx, byProject, n); err != nil {
-		return Overview{}, err
-	}
-	o.All, o.Top = all[0], top(o.Top, n)
-	return o, nil
-}
-
-// DoraTop computes the n groups of a query that have the most deployments, the
-// most first, and returns how many groups there are.
-func (s *Store) DoraTop(ctx context.Context, q dora.Query, n int) (groups []dora.Group, all int, err error) {
-	groups, err = s.Dora(ctx, q)
+// Top returns the n groups by project, by environment or by both that have the most
+// deployments, the most first, and how many groups there are. It reads the store
+// again only if there are too many projects for one pass.
+func (o *Overview) Top(ctx context.Context, by dora.GroupBy, n int) (groups []dora.Group, all int, err error) {
+	groups, ok := o.groups.By(by)
 	all = len(groups)
-	if HasCode(err, Invalid) { // too many to compute all of them
-		groups, all, err = s.doraOfRanked(ctx, q, n)
-	}
-	if err != nil {
-		return nil, 0, err
+	if !ok {
+		q := o.query
+		q.GroupBy, q.Interval = by, dora.NoInterval
+		if groups, all, err = o.store.doraOfRanked(ctx, q, n); err != nil {
+			return nil, 0, err
+		}
 	}
 	return top(groups, n), all, nil
 }

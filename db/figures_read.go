@@ -34,15 +34,51 @@ func (l *lane) snapshot(ctx context.Context, read func(*sql.Tx) error) (err erro
 // aggregate adds the deployments and incidents that match a query.
 func (l *lane) aggregate(ctx context.Context, q dora.Query, a aggregator) error {
 	return l.snapshot(ctx, func(tx *sql.Tx) error {
-		for _, read := range []func(context.Context, *sql.Tx, dora.Query, aggregator) error{
-			addDeployments, addUnfinished, addOpenIncidents, addRestoredIncidents, addRecoveries,
+		shared, err := sharedLabels(ctx, tx)
+		if err != nil {
+			return err
+		}
+		r := figuresReader{tx: tx, query: q, into: a, shared: shared}
+		for _, add := range []func(context.Context) error{
+			r.addDeployments, r.addUnfinished, r.addOpenIncidents, r.addRestoredIncidents, r.addRecoveries,
 		} {
-			if err := read(ctx, tx, q, a); err != nil {
+			if err := add(ctx); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// sharedLabels returns the project and the environment of everything in the store,
+// empty if there are several. They need not be read from every row.
+func sharedLabels(ctx context.Context, tx *sql.Tx) (shared dora.Labels, err error) {
+	for column, label := range map[string]*string{"project_id": &shared.Project, "environment": &shared.Environment} {
+		var first, last string
+		if err := tx.QueryRowContext(ctx, sharedLabelQuery(column)).Scan(&first, &last); err != nil {
+			return dora.Labels{}, err
+		}
+		if first == last {
+			*label = first
+		}
+	}
+	return shared, nil
+}
+
+// sharedLabelQuery selects the first and the last value of a column, each from an
+// end of an index.
+func sharedLabelQuery(column string) string {
+	return strings.ReplaceAll(`SELECT coalesce(min(name), ''), coalesce(max(name), '') FROM (
+		SELECT min(label) AS name FROM deployments UNION ALL SELECT max(label) FROM deployments
+		UNION ALL SELECT min(label) FROM incidents UNION ALL SELECT max(label) FROM incidents)`, "label", column)
+}
+
+// figuresReader reads what matches a query from one snapshot of the store.
+type figuresReader struct {
+	tx     *sql.Tx
+	query  dora.Query
+	into   aggregator
+	shared dora.Labels // those that all rows have
 }
 
 // aggregator is what deployments and incidents are added to.
@@ -57,49 +93,7 @@ type aggregator interface {
 	AddRecovery(dora.Labels, dora.Recovery) error
 }
 
-// together adds to several aggregators, so that one pass over the store serves
-// all of them.
-type together []aggregator
-
-// GroupBy returns the labels that at least one of them groups by.
-func (t together) GroupBy() (by dora.GroupBy) {
-	for _, a := range t {
-		one := a.GroupBy()
-		by.Project, by.Team, by.Environment = by.Project || one.Project, by.Team || one.Team, by.Environment || one.Environment
-	}
-	return by
-}
-
-// AddDeployment adds a deployment to all of them.
-func (t together) AddDeployment(l dora.Labels, d dora.Deployment) error {
-	return t.each(func(a aggregator) error { return a.AddDeployment(l, d) })
-}
-
-// AddUnfinished adds an unfinished deployment to all of them.
-func (t together) AddUnfinished(l dora.Labels, beganAt int64) error {
-	return t.each(func(a aggregator) error { return a.AddUnfinished(l, beganAt) })
-}
-
-// AddIncident adds an incident to all of them.
-func (t together) AddIncident(l dora.Labels, i dora.Incident) error {
-	return t.each(func(a aggregator) error { return a.AddIncident(l, i) })
-}
-
-// AddRecovery adds a failed deployment that has recovered to all of them.
-func (t together) AddRecovery(l dora.Labels, r dora.Recovery) error {
-	return t.each(func(a aggregator) error { return a.AddRecovery(l, r) })
-}
-
-func (t together) each(add func(aggregator) error) error {
-	for _, a := range t {
-		if err := add(a); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func addDeployments(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
+func (r *figuresReader) addDeployments(ctx context.Context) error {
 	rows := numbersQuery{
 		numbers: []string{
 			"deployed_at * 4 + rework * 2 + failed", // one column costs less than three
@@ -107,51 +101,51 @@ func addDeployments(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator)
 		},
 		from: "deployments INDEXED BY deployments_by_deployed_at",
 	}
-	rows.where.add("deployed_at >= ? AND deployed_at < ?", millis(q.From), millis(q.To))
-	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
-		return a.AddDeployment(l, dora.Deployment{
+	rows.where.add("deployed_at >= ? AND deployed_at < ?", millis(r.query.From), millis(r.query.To))
+	return r.each(ctx, rows, func(l dora.Labels, n []int64) error {
+		return r.into.AddDeployment(l, dora.Deployment{
 			DeployedAt: n[0] / 4, Rework: n[0]&2 != 0, Failed: n[0]&1 != 0,
 			FirstCommitAt: n[1], DeployStartAt: n[2],
 		})
 	})
 }
 
-func addUnfinished(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
+func (r *figuresReader) addUnfinished(ctx context.Context) error {
 	rows := numbersQuery{numbers: []string{"began_at"}, from: "deployments INDEXED BY deployments_unfinished"}
-	rows.where.add("deployed_at IS NULL AND began_at >= ? AND began_at < ?", millis(q.From), millis(q.To))
-	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
-		return a.AddUnfinished(l, n[0])
+	rows.where.add("deployed_at IS NULL AND began_at >= ? AND began_at < ?", millis(r.query.From), millis(r.query.To))
+	return r.each(ctx, rows, func(l dora.Labels, n []int64) error {
+		return r.into.AddUnfinished(l, n[0])
 	})
 }
 
-func addOpenIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
+func (r *figuresReader) addOpenIncidents(ctx context.Context) error {
 	var where conditions
-	where.add("restored_at IS NULL AND started_at < ?", millis(q.To))
-	return addIncidents(ctx, tx, q, a, "incidents_open", where)
+	where.add("restored_at IS NULL AND started_at < ?", millis(r.query.To))
+	return r.addIncidents(ctx, "incidents_open", where)
 }
 
 // addRestoredIncidents adds those that started or were restored in the window,
 // or were open when it ended.
-func addRestoredIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
+func (r *figuresReader) addRestoredIncidents(ctx context.Context) error {
 	var where conditions
-	from, to := millis(q.From), millis(q.To)
+	from, to := millis(r.query.From), millis(r.query.To)
 	// Clocks may differ, so an incident can be restored before it started. The
 	// condition is implied by the next one, and lets the index be used.
 	where.add("restored_at >= ?", from-ClockTolerance.Milliseconds())
 	where.add("(started_at >= ? AND started_at < ? OR restored_at >= ? AND restored_at < ? OR started_at < ? AND restored_at >= ?)",
 		from, to, from, to, to, to)
-	return addIncidents(ctx, tx, q, a, "incidents_by_restored_at", where)
+	return r.addIncidents(ctx, "incidents_by_restored_at", where)
 }
 
-func addIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator, index string, where conditions) error {
+func (r *figuresReader) addIncidents(ctx context.Context, index string, where conditions) error {
 	rows := numbersQuery{
 		numbers: []string{
 			"started_at", "coalesce(restored_at, -1)", "deployment_id IS NOT NULL", "coalesce(deployment_deployed_at, -1)",
 		},
 		from: "incidents INDEXED BY " + index, where: where,
 	}
-	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
-		return a.AddIncident(l, dora.Incident{
+	return r.each(ctx, rows, func(l dora.Labels, n []int64) error {
+		return r.into.AddIncident(l, dora.Incident{
 			StartedAt: n[0], RestoredAt: n[1], Linked: n[2] != 0, DeploymentDeployedAt: n[3],
 		})
 	})
@@ -181,11 +175,11 @@ func recoveryStart(from dora.RecoveryStart) string {
 	return "first_incident_at"
 }
 
-func addRecoveries(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
-	rows := numbersQuery{numbers: []string{recoveryStart(q.RecoveryFrom), "recovered_at"}, from: recoveredDeployments}
-	rows.where.add("recovered_at >= ? AND recovered_at < ?", millis(q.From), millis(q.To))
-	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
-		return a.AddRecovery(l, dora.Recovery{StartedAt: n[0], RecoveredAt: n[1]})
+func (r *figuresReader) addRecoveries(ctx context.Context) error {
+	rows := numbersQuery{numbers: []string{recoveryStart(r.query.RecoveryFrom), "recovered_at"}, from: recoveredDeployments}
+	rows.where.add("recovered_at >= ? AND recovered_at < ?", millis(r.query.From), millis(r.query.To))
+	return r.each(ctx, rows, func(l dora.Labels, n []int64) error {
+		return r.into.AddRecovery(l, dora.Recovery{StartedAt: n[0], RecoveredAt: n[1]})
 	})
 }
 
@@ -197,12 +191,11 @@ type numbersQuery struct {
 	where   conditions
 }
 
-// each visits the rows that match a filter. The labels have only what is
-// grouped by, because every column costs time on every row.
-func (n numbersQuery) each(ctx context.Context, tx *sql.Tx, filter dora.Filter, by dora.GroupBy,
-	visit func(dora.Labels, []int64) error) (err error) {
-	n.where.labels(filter)
-	var labels dora.Labels
+// each visits the rows of a query that match the filter. The labels have only what
+// is grouped by, because every column costs time on every row.
+func (r *figuresReader) each(ctx context.Context, n numbersQuery, visit func(dora.Labels, []int64) error) (err error) {
+	n.where.labels(r.query.Filter)
+	by, labels := r.into.GroupBy(), r.shared
 	columns := slices.Clone(n.numbers)
 	values, numbers := make([]any, len(n.numbers)), make([]int64, len(n.numbers))
 	dest := make([]any, 0, len(values)+3)
@@ -218,12 +211,12 @@ func (n numbersQuery) each(ctx context.Context, tx *sql.Tx, filter dora.Filter, 
 		{by.Environment, "environment", &labels.Environment},
 		{by.Team, "coalesce(team_id, '')", &labels.Team},
 	} {
-		if label.grouped {
+		if label.grouped && *label.dest == "" {
 			columns, dest = append(columns, label.column), append(dest, label.dest)
 		}
 	}
 	query := "SELECT " + strings.Join(columns, ", ") + " FROM " + n.from + " WHERE " + strings.Join(n.where.terms, " AND ")
-	rows, err := tx.QueryContext(ctx, query, n.where.args...)
+	rows, err := r.tx.QueryContext(ctx, query, n.where.args...)
 	if err != nil {
 		return err
 	}

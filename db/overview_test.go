@@ -1,7 +1,6 @@
 package db_test
 
 import (
-	"context"
 	"database/sql"
 	"math/rand/v2"
 	"reflect"
@@ -14,23 +13,31 @@ import (
 )
 
 // expectOverview compares an overview with the answers to the queries it stands
-// for.
-func expectOverview(t *testing.T, s *db.Store, q dora.Query, projects int, byProject []dora.Group) {
+// for: of everything, and of the three groups with the most deployments.
+func expectOverview(t *testing.T, s *db.Store, q dora.Query, by dora.GroupBy, groups []dora.Group, number int) {
 	t.Helper()
 	const n = 3
-	o, err := s.Overview(context.Background(), q, n)
-	if err != nil {
-		t.Fatal(err)
-	}
 	q.GroupBy = dora.GroupBy{}
-	all, err := s.Dora(context.Background(), q)
+	o, err := s.Overview(t.Context(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.SortStableFunc(byProject, func(a, b dora.Group) int { return int(b.Deployments - a.Deployments) })
-	want := db.Overview{All: all[0], Top: byProject[:min(n, len(byProject))], Projects: projects}
-	if !reflect.DeepEqual(o, want) {
-		t.Fatalf("query %+v\n got %+v\nwant %+v", q, o, want)
+	all, err := s.Dora(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(o.All, all[0]) {
+		t.Fatalf("query %+v\n got %+v\nwant %+v", q, o.All, all[0])
+	}
+	totals, err := s.DoraTotals(t.Context(), q)
+	if err != nil || !reflect.DeepEqual(totals, all[0].Totals) {
+		t.Fatalf("totals of %+v (%v)\n got %+v\nwant %+v", q, err, totals, all[0].Totals)
+	}
+	slices.SortStableFunc(groups, func(a, b dora.Group) int { return int(b.Deployments - a.Deployments) })
+	want := groups[:min(n, len(groups))]
+	top, count, err := o.Top(t.Context(), by, n)
+	if err != nil || count != number || len(top)+len(want) > 0 && !reflect.DeepEqual(top, want) {
+		t.Fatalf("query %+v by %+v: %d groups (%v)\n got %+v\nwant %+v", q, by, count, err, top, want)
 	}
 }
 
@@ -42,13 +49,15 @@ func TestOverviewIsTheSameAsItsQueries(t *testing.T) {
 		h := randomHistory(random)
 		h.store(t, s)
 		q := randomQuery(random, h)
-		byProject := q
-		byProject.Interval, byProject.GroupBy = dora.NoInterval, dora.GroupBy{Project: true}
-		groups, err := s.Dora(context.Background(), byProject)
-		if err != nil {
-			t.Fatal(err)
+		for _, by := range []dora.GroupBy{{Project: true}, {Environment: true}, {Project: true, Environment: true}} {
+			grouped := q
+			grouped.Interval, grouped.GroupBy = dora.NoInterval, by
+			groups, err := s.Dora(t.Context(), grouped)
+			if err != nil {
+				t.Fatal(err)
+			}
+			expectOverview(t, s, q, by, groups, len(groups))
 		}
-		expectOverview(t, s, q, len(groups), groups)
 		wipe()
 	}
 }
@@ -86,5 +95,5 @@ func TestOverviewOfVeryManyProjects(t *testing.T) {
 		}
 		groups = append(groups, group...)
 	}
-	expectOverview(t, s, q, projects, groups)
+	expectOverview(t, s, q, dora.GroupBy{Project: true}, groups, projects)
 }

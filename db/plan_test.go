@@ -89,3 +89,16 @@ func TestExplainUsesAnIndex(t *testing.T) {
 		}
 	}
 }
+
+// What all rows share is found at the ends of indexes, without reading the rows.
+func TestSharedLabelsUseIndexes(t *testing.T) {
+	s, _ := newStore(t)
+	for column, index := range map[string]string{"project_id": "by_project", "environment": "by_environment"} {
+		steps := plan(t, s, sharedLabelQuery(column), nil)
+		for _, table := range []string{"deployments", "incidents"} {
+			if n := strings.Count(steps, "SEARCH "+table+" USING COVERING INDEX "+table+"_"+index); n != 2 {
+				t.Errorf("%s of %s is searched %d times; the plan is\n%s", column, table, n, steps)
+			}
+		}
+	}
+}

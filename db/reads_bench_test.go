@@ -102,8 +102,16 @@ func BenchmarkReads(b *testing.B) {
 	weekly, byProject := year, year
 	weekly.Interval, byProject.GroupBy.Project = dora.Weekly, true
 	read("overview/year", func(ctx context.Context) error {
-		_, err := s.Overview(ctx, weekly, 50)
-		return err
+		o, err := s.Overview(ctx, weekly)
+		if err != nil {
+			return err
+		}
+		for _, by := range []dora.GroupBy{{Environment: true}, {Environment: true, Project: true}} {
+			if _, _, err := o.Top(ctx, by, 50); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	for name, q := range map[string]dora.Query{
 		"year": year, "year-weekly": weekly, "year-by-project": byProject,

@@ -25,7 +25,7 @@ type stack struct {
 
 func startStack(t *testing.T) *stack {
 	t.Helper()
-	w := &stack{entries: withUnlinkedIncident(readReleases(t, 7*day, 30*day, 90*day))}
+	w := &stack{entries: withRareProjects(readReleases(t, 7*day, 30*day, 90*day))}
 	history := makeHistory(t, w.entries, time.Now())
 	w.pushed = startPrometheusIn(t, copyData(t, history), repositoryConfig(t, "prometheus-otlp.yml", nil),
 		"--web.enable-otlp-receiver", "--storage.tsdb.retention.time=400d")
@@ -54,13 +54,18 @@ func startStack(t *testing.T) *stack {
 	return w
 }
 
-// withUnlinkedIncident adds a project whose only incident is not linked to a
-// deployment.
-func withUnlinkedIncident(entries []entry) []entry {
-	deployed := time.Now().Add(-3 * day).Truncate(time.Second)
+// withRareProjects adds a project whose only incident is not linked to a deployment,
+// and one with two incidents on one deployment: the first to start is the last to be
+// restored.
+func withRareProjects(entries []entry) []entry {
+	deployed := time.Now().Add(-6 * day).Truncate(time.Second)
+	after := func(hours time.Duration) time.Time { return deployed.Add(hours * time.Hour) }
 	entries = append(entries,
-		entry{Kind: "deployment", Project: "unlinked", ID: "1", FirstCommitAt: deployed.Add(-day), DeployedAt: deployed},
-		entry{Kind: "incident", Project: "unlinked", ID: "1", StartedAt: deployed.Add(time.Hour), RestoredAt: deployed.Add(2 * time.Hour)})
+		entry{Kind: "deployment", Project: "unlinked", ID: "1", FirstCommitAt: after(-24), DeployedAt: deployed},
+		entry{Kind: "incident", Project: "unlinked", ID: "1", StartedAt: after(1), RestoredAt: after(2)},
+		entry{Kind: "deployment", Project: "twice", ID: "1", FirstCommitAt: after(-24), DeployedAt: deployed},
+		entry{Kind: "incident", Project: "twice", ID: "1", DeploymentID: "1", StartedAt: after(1), RestoredAt: after(120)},
+		entry{Kind: "incident", Project: "twice", ID: "2", DeploymentID: "1", StartedAt: after(2), RestoredAt: after(3)})
 	slices.SortStableFunc(entries, func(a, b entry) int { return a.at().Compare(b.at()) })
 	return entries
 }

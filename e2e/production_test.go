@@ -1,55 +1,49 @@
 package e2e
 
 import (
-	"fmt"
-	"net/http"
-	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// The dashboards show production where it is set, otherwise every environment, and
-// say why.
+// The dashboards show production where the service is configured so, otherwise every
+// environment, and say why.
 func TestEnvironmentsOfTheDashboards(t *testing.T) {
 	t.Parallel()
-	const deployments = `
-deployment_started_total{team_id="blue",project_id="shop",environment="live"} 1
-deployment_started_total{team_id="blue",project_id="shop",environment="staging"} 1
-deployment_started_total{team_id="blue",project_id="web",environment="staging"} 1
-`
+	several := []string{"shop in live", "shop in staging", "web in staging"}
 	for name, test := range map[string]struct {
-		metrics string
-		rules   int // samples of environment:production:bool
-		show    string
-		want    string
-		note    string
+		production  string // in the CONFIG file
+		deployments []string
+		rules       float64 // samples of environment:production:bool
+		show        string
+		want        string
+		note        string
 	}{
-		"set": {deployments + `
-em_metrics_environment_info{environment="live",production="true"} 1
-em_metrics_environment_info{environment="staging",production="false"} 1
-`, 2, "1", "live", "Only production"},
-		"set, but all are selected": {deployments + `
-em_metrics_environment_info{environment="live",production="true"} 1
-em_metrics_environment_info{environment="staging",production="false"} 1
-`, 2, "0", "(live|staging)", "Every environment"},
-		"not set": {deployments + `
-em_metrics_environment_info{environment="live",production="false"} 1
-em_metrics_environment_info{environment="staging",production="false"} 1
-`, 0, "1", "(live|staging)", "No environment counts"},
-		"unknown to the service": {deployments, 0, "1", "(live|staging)", "No environment counts"},
-		"the only environment": {`
-deployment_started_total{team_id="blue",project_id="shop",environment="NO_ENV"} 1
-`, 0, "1", "NO_ENV", "All figures are of the only environment"},
+		"set":                       {`["live"]`, several, 2, "1", "live", "Only production"},
+		"set as a pattern":          {`["li*"]`, several, 2, "1", "live", "Only production"},
+		"set, but all are selected": {`["live"]`, several, 2, "0", "(live|staging)", "Every environment"},
+		"set to one that has none":  {`["prod"]`, several, 0, "1", "(live|staging)", "No environment counts"},
+		"not set":                   {`[]`, several, 0, "1", "(live|staging)", "No environment counts"},
+		"the only environment":      {`[]`, []string{"shop in NO_ENV"}, 0, "1", "NO_ENV", "All figures are of the only environment"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startPrometheusOf(t, `
-dora_deployments{window="30d",environment="live"} 1
-dora_deployments{window="30d",environment="NO_ENV"} 1
-`+test.metrics)
-			s.waitFor("count(deployment_started_total)", float64(strings.Count(test.metrics, "deployment_started_total")))
-			s.waitFor("count(environment:production:bool) or vector(0)", float64(test.rules))
+			config := filepath.Join(t.TempDir(), "config.json")
+			if err := os.WriteFile(config, []byte(`{"teams": {"blue": {"users": ["ann"]}}, "production": `+test.production+"}"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			service := programtest.StartService(t, "CONFIG="+config, "EM_METRICS_SERIES_HOLD=0")
+			for _, deployment := range test.deployments {
+				project, environment, _ := strings.Cut(deployment, " in ")
+				service.Post("/deployments/1/deployed", `{"create_if_not_exists": true, "project_id": "`+project+`",
+					"environment": "`+environment+`", "first_commit_at": "2026-01-31", "user": "ann"}`)
+			}
+			s := startPrometheus(t, repositoryConfig(t, "prometheus.yml", service))
+			s.waitFor(`count(dora_deployments{scope="project", window="30d"})`, float64(len(test.deployments)))
+			s.waitFor("count(environment:production:bool) or vector(0)", test.rules)
 			for _, d := range readDashboards(t) {
 				if d.UID == "em-metrics-self" {
 					continue
@@ -67,24 +61,4 @@ dora_deployments{window="30d",environment="NO_ENV"} 1
 			}
 		})
 	}
-}
-
-// startPrometheusOf starts a Prometheus that scrapes the given metrics and evaluates
-// the rules of the repository.
-func startPrometheusOf(t *testing.T, metrics string) *server {
-	t.Helper()
-	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-		fmt.Fprint(w, metrics)
-	}))
-	t.Cleanup(target.Close)
-	rules, err := filepath.Abs("../prometheus/rules")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return startPrometheus(t, fmt.Sprintf(`
-global: {scrape_interval: 1s, evaluation_interval: 1s}
-rule_files: ["%s/*.yml"]
-scrape_configs: [{job_name: em_metrics, static_configs: [{targets: [%q]}]}]
-`, rules, strings.TrimPrefix(target.URL, "http://")))
 }

@@ -144,6 +144,7 @@ func figuresOf(entries []entry, projects []string, window time.Duration, end tim
 	in := func(at time.Time) bool { return !at.IsZero() && !at.Before(end.Add(-window)) && !at.After(end) }
 	inScope := func(e entry) bool { return slices.Contains(projects, e.Project) }
 	var lead, duration, recovery, restore, detect []float64
+	linked := linkedIncidents(entries, end)
 	days := map[string]bool{}
 	rework := 0.0
 	for _, e := range entries {
@@ -161,9 +162,7 @@ func figuresOf(entries []entry, projects []string, window time.Duration, end tim
 			if e.Rework {
 				rework++
 			}
-			if slices.ContainsFunc(entries, func(i entry) bool {
-				return i.Kind == "incident" && i.Project == e.Project && i.DeploymentID == e.ID && !i.StartedAt.After(end)
-			}) {
+			if len(linked[deploymentKey{e.Project, e.ID}]) > 0 {
 				f["dora_failed_deployments"]++
 			}
 		case e.Kind == "incident":
@@ -174,11 +173,12 @@ func figuresOf(entries []entry, projects []string, window time.Duration, end tim
 				}
 			}
 			if in(e.RestoredAt) {
-				took := e.RestoredAt.Sub(e.StartedAt).Seconds()
-				restore = append(restore, took)
-				if e.DeploymentID != "" {
-					recovery = append(recovery, took)
-				}
+				restore = append(restore, e.RestoredAt.Sub(e.StartedAt).Seconds())
+			}
+		}
+		if e.Kind == "deployment" && inScope(e) {
+			if took, at := recoveryOf(linked[deploymentKey{e.Project, e.ID}]); in(at) {
+				recovery = append(recovery, took.Seconds())
 			}
 		}
 	}
@@ -194,6 +194,38 @@ func figuresOf(entries []entry, projects []string, window time.Duration, end tim
 	f.distribution("dora_time_to_restore", restore)
 	f.distribution("dora_time_to_detect", detect)
 	return f
+}
+
+// deploymentKey identifies a deployment.
+type deploymentKey struct{ project, id string }
+
+// linkedIncidents returns the incidents of each deployment that have started by the
+// end.
+func linkedIncidents(entries []entry, end time.Time) map[deploymentKey][]entry {
+	linked := map[deploymentKey][]entry{}
+	for _, e := range entries {
+		if e.Kind == "incident" && e.DeploymentID != "" && !e.StartedAt.After(end) {
+			key := deploymentKey{e.Project, e.DeploymentID}
+			linked[key] = append(linked[key], e)
+		}
+	}
+	return linked
+}
+
+// recoveryOf returns how long it took from the start of the first incident of a
+// deployment until the last one was restored, and when that was: never if there are
+// none, or if one is open.
+func recoveryOf(incidents []entry) (took time.Duration, at time.Time) {
+	for _, e := range incidents {
+		if e.RestoredAt.IsZero() {
+			return 0, time.Time{}
+		}
+		at = later(at, e.RestoredAt)
+	}
+	for _, e := range incidents {
+		took = max(took, at.Sub(e.StartedAt))
+	}
+	return took, at
 }
 
 // unlinked reports whether there are incidents, but none is linked to a deployment.

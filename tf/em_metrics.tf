@@ -25,6 +25,7 @@ locals {
     EM_METRICS_BASIC_AUTH_USERNAME      = var.username
     EM_METRICS_BASIC_AUTH_PASSWORD_FILE = var.username == null ? null : "${local.secrets_path}/${local.token_file}"
     EM_METRICS_PUBLIC_METRICS           = var.public_metrics ? "true" : null
+    EM_METRICS_PRODUCTION_ENVIRONMENTS  = length(var.production_environments) > 0 ? join(",", var.production_environments) : null
     EM_METRICS_SERIES_HOLD              = var.series_hold
     EM_METRICS_LABEL_SET_LIMIT          = tostring(var.label_set_limit)
     EM_METRICS_WINDOWS                  = length(var.windows) > 0 ? join(",", var.windows) : "none"

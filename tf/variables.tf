@@ -213,6 +213,18 @@ variable "deployment_environment" {
   }
 }
 
+variable "production_environments" {
+  description = "Environments that count as production (EM_METRICS_PRODUCTION_ENVIRONMENTS). * stands for any text. With an empty list it is not configured which environments count: several are then shown separately."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.production_environments : can(regex("^[^,[:cntrl:]]{1,256}$", trimspace(name)))])
+    error_message = "production_environments must be names with 1 to 256 characters, without commas, such as production or prod-*."
+  }
+}
+
 variable "otel_collector_url" {
   description = "Collector to push metrics to over OTLP: http(s)://host:4318 or grpc(s)://host:4317 (OTEL_COLLECTOR_URL). If null, nothing is pushed, except to this module's Alloy."
   type        = string

@@ -41,6 +41,9 @@ type Aggregation struct {
 	by       GroupBy
 	interval Interval
 	only     map[Labels]bool // if set, other groups are ignored
+	// The group that something was added to last, which many rows in turn belong to.
+	latest    []accumulator
+	latestKey Labels
 	// The applications of the groups, nil if every group is one.
 	applications *applications
 }
@@ -70,6 +73,15 @@ func (a *Aggregation) Only(groups []Labels) {
 	for _, key := range groups {
 		a.only[key] = true
 	}
+}
+
+// NewTotals returns an empty aggregation for the window of a query, with one group
+// that has neither a series nor applications.
+func NewTotals(q Query) *Aggregation {
+	location := orUTC(q.Location)
+	a := &Aggregation{buckets: newBuckets([]int64{q.From.UnixMilli(), q.To.UnixMilli()}, location)}
+	a.addGroup(Labels{})
+	return a
 }
 
 func orUTC(location *time.Location) *time.Location {
@@ -130,7 +142,11 @@ func (a *Aggregation) add(l Labels, to func(*buckets, []accumulator)) error {
 // find returns the group of the labels, which is created if it does not exist. It
 // returns nil if the group is ignored.
 func (a *Aggregation) find(key Labels) ([]accumulator, error) {
+	if a.latest != nil && key == a.latestKey {
+		return a.latest, nil
+	}
 	if group, ok := a.groups[key]; ok {
+		a.latest, a.latestKey = group, key
 		return group, nil
 	}
 	if a.only != nil && !a.only[key] {

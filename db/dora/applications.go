@@ -25,6 +25,11 @@ func newApplications(q Query) *applications {
 	if by == q.GroupBy {
 		return nil
 	}
+	return applicationsBy(q, by)
+}
+
+// applicationsBy returns applications that these labels tell apart.
+func applicationsBy(q Query, by GroupBy) *applications {
 	bounds := []int64{q.From.UnixMilli(), q.To.UnixMilli()}
 	return &applications{
 		buckets: newBuckets(bounds, orUTC(q.Location)), by: by, place: map[Labels]string{}, isSpread: map[Labels]bool{},

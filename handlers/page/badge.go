@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -110,22 +111,31 @@ func textWidth(text string) int {
 	return int(width + 0.5)
 }
 
-// Badge writes the badge of a figure. If it returns an error, nothing has been
-// written.
+// Badge writes the badge of a figure, which may be maxBadgeAge old. If it returns an
+// error, nothing has been written.
 func (p *Renderer) Badge(w http.ResponseWriter, r *http.Request, f dora.Figure, q Query) error {
-	groups, err := p.Store.Dora(r.Context(), q.Query)
+	key := strings.Join(append([]string{string(f.Name), r.URL.Query().Encode()}, q.Production...), "\n")
+	svg, age, err := p.badges.get(r.Context(), key, func() ([]byte, error) { return p.renderBadge(r.Context(), f, q) })
 	if err != nil {
 		return err
-	}
-	shown := newRatedFigure(f, groups[0], q.Bands)
-	var svg bytes.Buffer
-	if err := p.badge.Execute(&svg, newBadge(f.Title, shown, q)); err != nil {
-		return fmt.Errorf("render a badge: %w", err)
 	}
 	w.Header().Set("Content-Type", "image/svg+xml; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "max-age=300")
-	_, _ = w.Write(svg.Bytes()) // an error means that the client is gone
+	w.Header().Set("Cache-Control", fmt.Sprintf("max-age=%d", int((maxBadgeAge-age).Seconds())))
+	_, _ = w.Write(svg) // an error means that the client is gone
 	return nil
+}
+
+func (p *Renderer) renderBadge(ctx context.Context, f dora.Figure, q Query) ([]byte, error) {
+	groups, err := p.Store.Dora(ctx, q.Query)
+	if err != nil {
+		return nil, err
+	}
+	shown := newRatedFigure(f, groups[0], q.Bands)
+	var svg bytes.Buffer
+	if err := p.badge.Execute(&svg, newBadge(f.Title, shown, q)); err != nil {
+		return nil, fmt.Errorf("render a badge: %w", err)
+	}
+	return svg.Bytes(), nil
 }

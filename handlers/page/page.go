@@ -53,6 +53,7 @@ type Query struct {
 type Renderer struct {
 	Options
 	page, badge *template.Template
+	badges      *badgeCache
 	policy      string // the Content-Security-Policy of the page
 }
 
@@ -71,7 +72,7 @@ func New(o Options) (*Renderer, error) {
 		o.Production = func() dora.Environments { return nil }
 	}
 	digest := sha256.Sum256([]byte(pageCSS))
-	return &Renderer{Options: o, page: page, badge: badge, policy: "default-src 'none'; style-src 'sha256-" +
+	return &Renderer{Options: o, page: page, badge: badge, badges: newBadgeCache(o.Store.Now), policy: "default-src 'none'; style-src 'sha256-" +
 		base64.StdEncoding.EncodeToString(digest[:]) + "'; img-src data:; form-action 'self'; " +
 		"base-uri 'none'; frame-ancestors 'none'"}, nil
 }

@@ -79,29 +79,33 @@ func (p *Renderer) addFigures(ctx context.Context, v *view, q Query) error {
 	}
 	trend := q.Query
 	trend.Interval = trendInterval(length)
-	now, err := p.Store.Overview(ctx, trend, maxProjects)
+	now, err := p.Store.Overview(ctx, trend)
 	if err != nil {
 		return err
 	}
 	v.Filter = newFilterView(names, q, p.Production())
 	v.Notice = p.newNotice(now.All, q)
 	if isMixed(now.All, q) {
-		return p.addEnvironments(ctx, v, q)
+		return addEnvironments(ctx, v, now, q)
 	}
 	before := q.Query
 	before.From, before.To, v.Compared = previous(q.Query, p.Store.Now())
-	earlier, err := p.Store.Dora(ctx, before)
+	earlier, err := p.Store.DoraTotals(ctx, before)
 	if err != nil {
 		return err
 	}
-	v.Keys = newKeyViews(now.All, earlier[0].Totals, q)
+	projects, all, err := now.Top(ctx, dora.GroupBy{Project: true}, maxProjects)
+	if err != nil {
+		return err
+	}
+	v.Keys = newKeyViews(now.All, earlier, q)
 	v.Trend = newTrendRows(now.All.Series, q)
-	v.Projects = newGroupTable("Project", now.Top, now.Projects, q)
+	v.Projects = newGroupTable("Project", projects, all, q)
 	return nil
 }
 
 // addEnvironments adds a row for each environment, and for each project in one.
-func (p *Renderer) addEnvironments(ctx context.Context, v *view, q Query) error {
+func addEnvironments(ctx context.Context, v *view, now *db.Overview, q Query) error {
 	for _, table := range []struct {
 		title string
 		by    dora.GroupBy
@@ -110,9 +114,7 @@ func (p *Renderer) addEnvironments(ctx context.Context, v *view, q Query) error 
 		{"Environment", dora.GroupBy{Environment: true}, &v.Environments},
 		{"Project", dora.GroupBy{Environment: true, Project: true}, &v.Projects},
 	} {
-		grouped := q.Query
-		grouped.GroupBy = table.by
-		groups, all, err := p.Store.DoraTop(ctx, grouped, maxProjects)
+		groups, all, err := now.Top(ctx, table.by, maxProjects)
 		if err != nil {
 			return err
 		}

@@ -292,6 +292,7 @@ run "settings" {
     labels                   = { cost-center = "42" }
     pod_annotations          = { note = "x" }
     deployment_environment   = "live"
+    production_environments  = ["live", "prod-*"]
     series_hold              = "0"
     label_set_limit          = 50
     windows                  = []
@@ -315,6 +316,7 @@ run "settings" {
     condition = length(setsubtract([
       "DEPLOYMENT_ENVIRONMENT=live", "EM_METRICS_SERIES_HOLD=0", "EM_METRICS_LABEL_SET_LIMIT=50", "EM_METRICS_WINDOWS=none",
       "EM_METRICS_SHUTDOWN_TIMEOUT=20s", "LOG_LEVEL=debug", "LOG_FORMAT=text", "OTEL_METRIC_EXPORT_INTERVAL=15000",
+      "EM_METRICS_PRODUCTION_ENVIRONMENTS=live,prod-*",
     ], [for env in kubernetes_stateful_set_v1.em_metrics.spec[0].template[0].spec[0].container[0].env : "${env.name}=${env.value}"])) == 0
     error_message = "A setting does not reach the service."
   }

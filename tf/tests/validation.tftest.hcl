@@ -219,6 +219,22 @@ run "series_hold_without_unit" {
   expect_failures = [var.series_hold]
 }
 
+run "production_environments_in_one_text" {
+  command = plan
+  variables {
+    production_environments = ["production,prod-eu"]
+  }
+  expect_failures = [var.production_environments]
+}
+
+run "production_environment_is_empty" {
+  command = plan
+  variables {
+    production_environments = [""]
+  }
+  expect_failures = [var.production_environments]
+}
+
 run "label_set_limit_is_zero" {
   command = plan
   variables {
