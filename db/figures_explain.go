@@ -1,9 +1,11 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/em-metrics/em-metrics/db/dora"
@@ -50,22 +52,54 @@ func (s *Store) Explain(ctx context.Context, name dora.Name, q dora.Query, page 
 
 // findEvidence finds a page of evidence, without its deployments and incidents.
 func findEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, q dora.Query, page Page) ([]Evidence, *Cursor, error) {
-	statement, args := evidenceQuery(f, q, page)
-	rows, err := tx.QueryContext(ctx, statement, args...)
-	if err != nil {
-		return nil, nil, err
+	var found []Evidence
+	tables := tablesOf(f.Source)
+	each := page
+	if len(tables) > 1 { // each may have the whole page
+		each.Limit, each.Offset = page.Limit+page.Offset, 0
 	}
-	found, err := collect(rows, scanEvidence)
-	if err != nil {
-		return nil, nil, err
+	for _, table := range tables {
+		statement, args := evidenceQuery(f, table, q, each)
+		rows, err := tx.QueryContext(ctx, statement, args...)
+		if err != nil {
+			return nil, nil, err
+		}
+		some, err := collect(rows, scanEvidence)
+		if err != nil {
+			return nil, nil, err
+		}
+		found = append(found, some...)
+	}
+	if len(tables) > 1 {
+		slices.SortFunc(found, func(a, b Evidence) int { return cmp.Or(cmp.Compare(b.at, a.at), cmp.Compare(b.row, a.row)) })
+		found = found[min(page.Offset, len(found)):]
+		found = found[:min(page.Limit+1, len(found))]
 	}
 	evidence, next := trimPage(found, page.Limit, func(e Evidence) Cursor { return Cursor{At: fromMillis(e.at), Row: e.row} })
 	return evidence, next, nil
 }
 
-// evidenceQuery is the query for a page of evidence.
-func evidenceQuery(f dora.Figure, q dora.Query, page Page) (statement string, args []any) {
-	table, at, where := evidenceOf(f.Source, millis(q.From), millis(q.To))
+// tablesOf returns the tables that a source consists of, each with the index that has
+// the rows in order.
+func tablesOf(s dora.Source) []string {
+	switch s {
+	case dora.DeployedDeployments:
+		return []string{"deployments INDEXED BY deployments_by_deployed_at"}
+	case dora.UnfinishedDeployments:
+		return []string{"deployments INDEXED BY deployments_unfinished"}
+	case dora.RecoveredDeployments:
+		return []string{recoveredByIncidents, recoveredByRollback}
+	case dora.StartedIncidents, dora.OpenIncidents:
+		return []string{"incidents INDEXED BY incidents_by_time"}
+	case dora.RestoredIncidents:
+		return []string{"incidents INDEXED BY incidents_by_restored_at"}
+	}
+	return nil
+}
+
+// evidenceQuery is the query for a page of evidence from one of its tables.
+func evidenceQuery(f dora.Figure, table string, q dora.Query, page Page) (statement string, args []any) {
+	at, where := evidenceOf(f.Source, millis(q.From), millis(q.To))
 	counted, value, linked := "1", "NULL", "''"
 	switch f.Kind {
 	case dora.Ratio:
@@ -90,28 +124,27 @@ func evidenceQuery(f dora.Figure, q dora.Query, page Page) (statement string, ar
 	return where.list("SELECT "+columns+" FROM "+table, at, page)
 }
 
-// evidenceOf returns the table of a source with the index that has the rows in
-// order, the column of the date by which a row falls into the window, and the
-// conditions that select the rows.
-func evidenceOf(s dora.Source, from, to int64) (table, at string, where conditions) {
+// evidenceOf returns the column of the date by which a row of a source falls into the
+// window, and the conditions that select the rows.
+func evidenceOf(s dora.Source, from, to int64) (at string, where conditions) {
 	switch s {
 	case dora.DeployedDeployments:
-		table, at = "deployments INDEXED BY deployments_by_deployed_at", "deployed_at"
+		at = "deployed_at"
 	case dora.UnfinishedDeployments:
-		table, at = "deployments INDEXED BY deployments_unfinished", "began_at"
+		at = "began_at"
 		where.add("deployed_at IS NULL AND aborted_at IS NULL")
 	case dora.RecoveredDeployments:
-		table, at = recoveredDeployments, "recovered_at"
+		at = "recovered_at"
 	case dora.StartedIncidents:
-		table, at = "incidents INDEXED BY incidents_by_time", "started_at"
+		at = "started_at"
 	case dora.RestoredIncidents:
-		table, at = "incidents INDEXED BY incidents_by_restored_at", "restored_at"
+		at = "restored_at"
 	case dora.OpenIncidents:
 		where.add("started_at < ? AND (restored_at IS NULL OR restored_at >= ?)", to, to)
-		return "incidents INDEXED BY incidents_by_time", "started_at", where
+		return "started_at", where
 	}
 	where.add(at+" >= ? AND "+at+" < ?", from, to)
-	return table, at, where
+	return at, where
 }
 
 // linkedIDs lists the ids of the incidents linked to a deployment of a table, one

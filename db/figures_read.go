@@ -157,11 +157,13 @@ func addIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator, i
 	})
 }
 
-// recoveredDeployments are the failed deployments that were deployed and whose
-// incidents are all restored: the deployments of the incidents after which no
-// other one of the same deployment was restored. The join is left out where
-// neither its team nor its row is read.
-const recoveredDeployments = `(SELECT d.row, latest.project_id, latest.environment, d.team_id,
+// The failed deployments that were deployed and have recovered are those of two tables.
+// One with incidents has recovered when all of them are restored: it is that of the
+// incident after which no other one of the same deployment was restored. The join is
+// left out where neither its team nor its row is read. One without incidents has
+// recovered when a rollback replaced it.
+const (
+	recoveredByIncidents = `(SELECT d.row, latest.project_id, latest.environment, d.team_id,
 		latest.deployment_id AS id, latest.deployment_deployed_at AS deployed_at, latest.restored_at AS recovered_at,
 		(SELECT min(started_at) FROM incidents i INDEXED BY incidents_by_deployment WHERE i.deployment_id = latest.deployment_id
 			AND i.project_id = latest.project_id AND i.environment = latest.environment) AS first_incident_at
@@ -172,8 +174,13 @@ const recoveredDeployments = `(SELECT d.row, latest.project_id, latest.environme
 		WHERE i.deployment_id = latest.deployment_id
 			AND i.project_id = latest.project_id AND i.environment = latest.environment
 			AND (i.restored_at IS NULL OR (i.restored_at, i.row) > (latest.restored_at, latest.row)))) AS recovered`
+	recoveredByRollback = `(SELECT row, project_id, environment, team_id, id, deployed_at, rolled_back_at AS recovered_at, deployed_at AS first_incident_at
+	FROM deployments INDEXED BY deployments_rolled_back
+	WHERE NOT EXISTS (SELECT 1 FROM incidents i INDEXED BY incidents_by_deployment WHERE i.deployment_id = deployments.id
+		AND i.project_id = deployments.project_id AND i.environment = deployments.environment)) AS recovered`
+)
 
-// recoveryStart is the column of recoveredDeployments at which the clock starts.
+// recoveryStart is the column of recovered deployments at which the clock starts.
 func recoveryStart(from dora.RecoveryStart) string {
 	if from == dora.FromDeployment {
 		return "deployed_at"
@@ -182,11 +189,17 @@ func recoveryStart(from dora.RecoveryStart) string {
 }
 
 func addRecoveries(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
-	rows := numbersQuery{numbers: []string{recoveryStart(q.RecoveryFrom), "recovered_at"}, from: recoveredDeployments}
-	rows.where.add("recovered_at >= ? AND recovered_at < ?", millis(q.From), millis(q.To))
-	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
-		return a.AddRecovery(l, dora.Recovery{StartedAt: n[0], RecoveredAt: n[1]})
-	})
+	for _, table := range []string{recoveredByIncidents, recoveredByRollback} {
+		rows := numbersQuery{numbers: []string{recoveryStart(q.RecoveryFrom), "recovered_at"}, from: table}
+		rows.where.add("recovered_at >= ? AND recovered_at < ?", millis(q.From), millis(q.To))
+		err := rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
+			return a.AddRecovery(l, dora.Recovery{StartedAt: n[0], RecoveredAt: n[1]})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // numbersQuery selects numbers from a table whose rows have labels. The numbers
