@@ -1,11 +1,13 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/em-metrics/em-metrics/db/dora"
@@ -35,7 +37,7 @@ func (l *lane) snapshot(ctx context.Context, read func(*sql.Tx) error) (err erro
 func (l *lane) aggregate(ctx context.Context, q dora.Query, a aggregator) error {
 	return l.snapshot(ctx, func(tx *sql.Tx) error {
 		for _, read := range []func(context.Context, *sql.Tx, dora.Query, aggregator) error{
-			addDeployments, addUnfinished, addOpenIncidents, addRestoredIncidents, addRecoveries,
+			addDeployments, addCommits, addUnfinished, addAborted, addOpenIncidents, addRestoredIncidents, addRecoveries,
 		} {
 			if err := read(ctx, tx, q, a); err != nil {
 				return err
@@ -52,6 +54,9 @@ type aggregator interface {
 	// AddDeployment adds a deployment that was deployed, in the order of the dates.
 	AddDeployment(dora.Labels, dora.Deployment) error
 	AddUnfinished(l dora.Labels, beganAt int64) error
+	AddAborted(l dora.Labels, abortedAt int64) error
+	// AddCommits adds the commits of a deployment that was deployed.
+	AddCommits(dora.Labels, dora.Commits) error
 	AddIncident(dora.Labels, dora.Incident) error
 	// AddRecovery adds a failed deployment that has recovered.
 	AddRecovery(dora.Labels, dora.Recovery) error
@@ -78,6 +83,16 @@ func (t together) AddDeployment(l dora.Labels, d dora.Deployment) error {
 // AddUnfinished adds an unfinished deployment to all of them.
 func (t together) AddUnfinished(l dora.Labels, beganAt int64) error {
 	return t.each(func(a aggregator) error { return a.AddUnfinished(l, beganAt) })
+}
+
+// AddAborted adds an aborted deployment to all of them.
+func (t together) AddAborted(l dora.Labels, abortedAt int64) error {
+	return t.each(func(a aggregator) error { return a.AddAborted(l, abortedAt) })
+}
+
+// AddCommits adds the commits of a deployment to all of them.
+func (t together) AddCommits(l dora.Labels, c dora.Commits) error {
+	return t.each(func(a aggregator) error { return a.AddCommits(l, c) })
 }
 
 // AddIncident adds an incident to all of them.
@@ -123,6 +138,35 @@ func addUnfinished(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) 
 		return a.AddUnfinished(l, n[0])
 	})
 }
+
+func addAborted(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
+	rows := numbersQuery{numbers: []string{"aborted_at"}, from: "deployments INDEXED BY deployments_aborted"}
+	rows.where.add("deployed_at IS NULL AND aborted_at >= ? AND aborted_at < ?", millis(q.From), millis(q.To))
+	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
+		return a.AddAborted(l, n[0])
+	})
+}
+
+func addCommits(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
+	var text sql.RawBytes
+	rows := numbersQuery{numbers: []string{"deployed_at"}, from: deployedCommits, text: "dates", into: &text}
+	rows.where.add("commits > 0 AND deployed_at >= ? AND deployed_at < ?", millis(q.From), millis(q.To))
+	var dates []int64
+	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
+		dates = dates[:0]
+		for line := range bytes.SplitSeq(text, []byte("\n")) {
+			at, err := strconv.ParseInt(string(line), 10, 64)
+			if err != nil {
+				return fmt.Errorf("read the date of a commit: %w", err)
+			}
+			dates = append(dates, at)
+		}
+		return a.AddCommits(l, dora.Commits{DeployedAt: n[0], At: dates})
+	})
+}
+
+// deployedCommits are the commits of deployed deployments, where they are known.
+const deployedCommits = "deployments INDEXED BY deployments_with_commits CROSS JOIN deployment_commits ON deployment = deployments.row"
 
 func addOpenIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
 	var where conditions
@@ -208,6 +252,8 @@ type numbersQuery struct {
 	numbers []string
 	from    string
 	where   conditions
+	text    string // a column that is read as well, if set
+	into    *sql.RawBytes
 }
 
 // each visits the rows that match a filter. The labels have only what is
@@ -234,6 +280,9 @@ func (n numbersQuery) each(ctx context.Context, tx *sql.Tx, filter dora.Filter, 
 		if label.grouped {
 			columns, dest = append(columns, label.column), append(dest, label.dest)
 		}
+	}
+	if n.text != "" {
+		columns, dest = append(columns, n.text), append(dest, n.into)
 	}
 	query := "SELECT " + strings.Join(columns, ", ") + " FROM " + n.from + " WHERE " + strings.Join(n.where.terms, " AND ")
 	rows, err := tx.QueryContext(ctx, query, n.where.args...)

@@ -120,7 +120,9 @@ func TestExplainUsesAnIndex(t *testing.T) {
 				expectPlan(t, plan(t, s, statement, args), map[dora.Source][]string{
 					dora.DeployedDeployments:   {"deployments_by_deployed_at"},
 					dora.RecoveredDeployments:  {"incidents_by_restored_at", "deployments_rolled_back"},
+					dora.DeployedCommits:       {"deployments_with_commits"},
 					dora.UnfinishedDeployments: {"deployments_unfinished"},
+					dora.AbortedDeployments:    {"deployments_aborted"},
 					dora.StartedIncidents:      {"incidents_by_time"},
 					dora.RestoredIncidents:     {"incidents_by_restored_at"},
 					dora.OpenIncidents:         {"incidents_by_time"},
