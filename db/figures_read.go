@@ -1,11 +1,13 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/em-metrics/em-metrics/db/dora"
@@ -40,7 +42,7 @@ func (l *lane) aggregate(ctx context.Context, q dora.Query, a aggregator) error 
 		}
 		r := figuresReader{tx: tx, query: q, into: a, shared: shared}
 		for _, add := range []func(context.Context) error{
-			r.addDeployments, r.addUnfinished, r.addOpenIncidents, r.addRestoredIncidents, r.addRecoveries,
+			r.addDeployments, r.addCommits, r.addUnfinished, r.addAborted, r.addOpenIncidents, r.addRestoredIncidents, r.addRecoveries,
 		} {
 			if err := add(ctx); err != nil {
 				return err
@@ -88,6 +90,9 @@ type aggregator interface {
 	// AddDeployment adds a deployment that was deployed, in the order of the dates.
 	AddDeployment(dora.Labels, dora.Deployment) error
 	AddUnfinished(l dora.Labels, beganAt int64) error
+	AddAborted(l dora.Labels, abortedAt int64) error
+	// AddCommits adds the commits of a deployment that was deployed.
+	AddCommits(dora.Labels, dora.Commits) error
 	AddIncident(dora.Labels, dora.Incident) error
 	// AddRecovery adds a failed deployment that has recovered.
 	AddRecovery(dora.Labels, dora.Recovery) error
@@ -97,7 +102,7 @@ func (r *figuresReader) addDeployments(ctx context.Context) error {
 	rows := numbersQuery{
 		numbers: []string{
 			"deployed_at * 4 + rework * 2 + failed", // one column costs less than three
-			"first_commit_at", "coalesce(deploy_start_at, -1)",
+			"coalesce(first_commit_at, -1)", "coalesce(deploy_start_at, -1)",
 		},
 		from: "deployments INDEXED BY deployments_by_deployed_at",
 	}
@@ -112,11 +117,40 @@ func (r *figuresReader) addDeployments(ctx context.Context) error {
 
 func (r *figuresReader) addUnfinished(ctx context.Context) error {
 	rows := numbersQuery{numbers: []string{"began_at"}, from: "deployments INDEXED BY deployments_unfinished"}
-	rows.where.add("deployed_at IS NULL AND began_at >= ? AND began_at < ?", millis(r.query.From), millis(r.query.To))
+	rows.where.add("deployed_at IS NULL AND aborted_at IS NULL AND began_at >= ? AND began_at < ?", millis(r.query.From), millis(r.query.To))
 	return r.each(ctx, rows, func(l dora.Labels, n []int64) error {
 		return r.into.AddUnfinished(l, n[0])
 	})
 }
+
+func (r *figuresReader) addAborted(ctx context.Context) error {
+	rows := numbersQuery{numbers: []string{"aborted_at"}, from: "deployments INDEXED BY deployments_aborted"}
+	rows.where.add("deployed_at IS NULL AND aborted_at >= ? AND aborted_at < ?", millis(r.query.From), millis(r.query.To))
+	return r.each(ctx, rows, func(l dora.Labels, n []int64) error {
+		return r.into.AddAborted(l, n[0])
+	})
+}
+
+func (r *figuresReader) addCommits(ctx context.Context) error {
+	var text sql.RawBytes
+	rows := numbersQuery{numbers: []string{"deployed_at"}, from: deployedCommits, text: "dates", into: &text}
+	rows.where.add("commits > 0 AND deployed_at >= ? AND deployed_at < ?", millis(r.query.From), millis(r.query.To))
+	var dates []int64
+	return r.each(ctx, rows, func(l dora.Labels, n []int64) error {
+		dates = dates[:0]
+		for line := range bytes.SplitSeq(text, []byte("\n")) {
+			at, err := strconv.ParseInt(string(line), 10, 64)
+			if err != nil {
+				return fmt.Errorf("read the date of a commit: %w", err)
+			}
+			dates = append(dates, at)
+		}
+		return r.into.AddCommits(l, dora.Commits{DeployedAt: n[0], At: dates})
+	})
+}
+
+// deployedCommits are the commits of deployed deployments, where they are known.
+const deployedCommits = "deployments INDEXED BY deployments_with_commits CROSS JOIN deployment_commits ON deployment = deployments.row"
 
 func (r *figuresReader) addOpenIncidents(ctx context.Context) error {
 	var where conditions
@@ -151,11 +185,13 @@ func (r *figuresReader) addIncidents(ctx context.Context, index string, where co
 	})
 }
 
-// recoveredDeployments are the failed deployments that were deployed and whose
-// incidents are all restored: the deployments of the incidents after which no
-// other one of the same deployment was restored. The join is left out where
-// neither its team nor its row is read.
-const recoveredDeployments = `(SELECT d.row, latest.project_id, latest.environment, d.team_id,
+// The failed deployments that were deployed and have recovered are those of two tables.
+// One with incidents has recovered when all of them are restored: it is that of the
+// incident after which no other one of the same deployment was restored. The join is
+// left out where neither its team nor its row is read. One without incidents has
+// recovered when a rollback replaced it.
+const (
+	recoveredByIncidents = `(SELECT d.row, latest.project_id, latest.environment, d.team_id,
 		latest.deployment_id AS id, latest.deployment_deployed_at AS deployed_at, latest.restored_at AS recovered_at,
 		(SELECT min(started_at) FROM incidents i INDEXED BY incidents_by_deployment WHERE i.deployment_id = latest.deployment_id
 			AND i.project_id = latest.project_id AND i.environment = latest.environment) AS first_incident_at
@@ -166,8 +202,13 @@ const recoveredDeployments = `(SELECT d.row, latest.project_id, latest.environme
 		WHERE i.deployment_id = latest.deployment_id
 			AND i.project_id = latest.project_id AND i.environment = latest.environment
 			AND (i.restored_at IS NULL OR (i.restored_at, i.row) > (latest.restored_at, latest.row)))) AS recovered`
+	recoveredByRollback = `(SELECT row, project_id, environment, team_id, id, deployed_at, rolled_back_at AS recovered_at, deployed_at AS first_incident_at
+	FROM deployments INDEXED BY deployments_rolled_back
+	WHERE NOT EXISTS (SELECT 1 FROM incidents i INDEXED BY incidents_by_deployment WHERE i.deployment_id = deployments.id
+		AND i.project_id = deployments.project_id AND i.environment = deployments.environment)) AS recovered`
+)
 
-// recoveryStart is the column of recoveredDeployments at which the clock starts.
+// recoveryStart is the column of recovered deployments at which the clock starts.
 func recoveryStart(from dora.RecoveryStart) string {
 	if from == dora.FromDeployment {
 		return "deployed_at"
@@ -176,11 +217,17 @@ func recoveryStart(from dora.RecoveryStart) string {
 }
 
 func (r *figuresReader) addRecoveries(ctx context.Context) error {
-	rows := numbersQuery{numbers: []string{recoveryStart(r.query.RecoveryFrom), "recovered_at"}, from: recoveredDeployments}
-	rows.where.add("recovered_at >= ? AND recovered_at < ?", millis(r.query.From), millis(r.query.To))
-	return r.each(ctx, rows, func(l dora.Labels, n []int64) error {
-		return r.into.AddRecovery(l, dora.Recovery{StartedAt: n[0], RecoveredAt: n[1]})
-	})
+	for _, table := range []string{recoveredByIncidents, recoveredByRollback} {
+		rows := numbersQuery{numbers: []string{recoveryStart(r.query.RecoveryFrom), "recovered_at"}, from: table}
+		rows.where.add("recovered_at >= ? AND recovered_at < ?", millis(r.query.From), millis(r.query.To))
+		err := r.each(ctx, rows, func(l dora.Labels, n []int64) error {
+			return r.into.AddRecovery(l, dora.Recovery{StartedAt: n[0], RecoveredAt: n[1]})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // numbersQuery selects numbers from a table whose rows have labels. The numbers
@@ -189,6 +236,8 @@ type numbersQuery struct {
 	numbers []string
 	from    string
 	where   conditions
+	text    string // a column that is read as well, if set
+	into    *sql.RawBytes
 }
 
 // each visits the rows of a query that match the filter. The labels have only what
@@ -214,6 +263,9 @@ func (r *figuresReader) each(ctx context.Context, n numbersQuery, visit func(dor
 		if label.grouped && *label.dest == "" {
 			columns, dest = append(columns, label.column), append(dest, label.dest)
 		}
+	}
+	if n.text != "" {
+		columns, dest = append(columns, n.text), append(dest, n.into)
 	}
 	query := "SELECT " + strings.Join(columns, ", ") + " FROM " + n.from + " WHERE " + strings.Join(n.where.terms, " AND ")
 	rows, err := r.tx.QueryContext(ctx, query, n.where.args...)

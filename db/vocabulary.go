@@ -1,6 +1,10 @@
 package db
 
-import "github.com/em-metrics/em-metrics/db/rules"
+import (
+	"time"
+
+	"github.com/em-metrics/em-metrics/db/rules"
+)
 
 // The commands, rows and events of a store are those of package rules. They have
 // names here too, so that whoever uses a store needs only this package.
@@ -20,6 +24,8 @@ type (
 	StartDeployment = rules.StartDeployment
 	// FinishDeployment records that a deployment is running in its environment.
 	FinishDeployment = rules.FinishDeployment
+	// AbortDeployment records that a deployment was given up.
+	AbortDeployment = rules.AbortDeployment
 	// OpenIncident records an incident.
 	OpenIncident = rules.OpenIncident
 	// RestoreIncident records that service was restored.
@@ -36,6 +42,12 @@ type (
 	Kind = rules.Kind
 	// NullDuration is a duration that may be unknown.
 	NullDuration = rules.NullDuration
+	// NullBool is a bool that may be unknown.
+	NullBool = rules.NullBool
+	// NullInt is a number that may be unknown.
+	NullInt = rules.NullInt
+	// Commit is a commit that a deployment brought.
+	Commit = rules.Commit
 	// Error is a failure that a caller can act on.
 	Error = rules.Error
 	// FieldError describes what is wrong with one field of a command.
@@ -51,12 +63,16 @@ const ClockTolerance = rules.ClockTolerance
 const (
 	DeploymentStarted  = rules.DeploymentStarted
 	DeploymentDeployed = rules.DeploymentDeployed
+	DeploymentAborted  = rules.DeploymentAborted
 	ChangeFailed       = rules.ChangeFailed
 	IncidentStarted    = rules.IncidentStarted
 	IncidentLinked     = rules.IncidentLinked
 	IncidentRestored   = rules.IncidentRestored
 	IncidentFinished   = rules.IncidentFinished
 )
+
+// MaxCommits is how many commits a deployment may have.
+const MaxCommits = rules.MaxCommits
 
 // The codes of an [Error].
 const (
@@ -71,6 +87,9 @@ const (
 
 // HasCode reports whether err is, or wraps, an [Error] with the code.
 func HasCode(err error, code Code) bool { return rules.HasCode(err, code) }
+
+// Elapsed is the measured time between two dates; see package rules.
+func Elapsed(from, to time.Time) NullDuration { return rules.Elapsed(from, to) }
 
 // CheckName checks an id or another name as the store does. Its error continues
 // a sentence that begins with the field.
