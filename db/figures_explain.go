@@ -99,7 +99,7 @@ func evidenceOf(s dora.Source, from, to int64) (table, at string, where conditio
 		table, at = "deployments INDEXED BY deployments_by_deployed_at", "deployed_at"
 	case dora.UnfinishedDeployments:
 		table, at = "deployments INDEXED BY deployments_unfinished", "began_at"
-		where.add("deployed_at IS NULL")
+		where.add("deployed_at IS NULL AND aborted_at IS NULL")
 	case dora.RecoveredDeployments:
 		table, at = recoveredDeployments, "recovered_at"
 	case dora.StartedIncidents:

@@ -103,7 +103,7 @@ func addDeployments(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator)
 	rows := numbersQuery{
 		numbers: []string{
 			"deployed_at * 4 + rework * 2 + failed", // one column costs less than three
-			"first_commit_at", "coalesce(deploy_start_at, -1)",
+			"coalesce(first_commit_at, -1)", "coalesce(deploy_start_at, -1)",
 		},
 		from: "deployments INDEXED BY deployments_by_deployed_at",
 	}
@@ -118,7 +118,7 @@ func addDeployments(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator)
 
 func addUnfinished(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
 	rows := numbersQuery{numbers: []string{"began_at"}, from: "deployments INDEXED BY deployments_unfinished"}
-	rows.where.add("deployed_at IS NULL AND began_at >= ? AND began_at < ?", millis(q.From), millis(q.To))
+	rows.where.add("deployed_at IS NULL AND aborted_at IS NULL AND began_at >= ? AND began_at < ?", millis(q.From), millis(q.To))
 	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
 		return a.AddUnfinished(l, n[0])
 	})

@@ -9,7 +9,8 @@ import (
 )
 
 const incidentColumns = `row, project_id, environment, id, coalesce(team_id, ''), coalesce(number, 0),
-	coalesce(idempotency_key, ''), coalesce(deployment_id, ''), started_at, restored_at, finished_at, recorded_at`
+	coalesce(idempotency_key, ''), coalesce(deployment_id, ''), started_at, restored_at, finished_at, recorded_at,
+	restored_automatically`
 
 func scanIncident(rows *sql.Rows) (*Incident, error) {
 	var (
@@ -18,7 +19,8 @@ func scanIncident(rows *sql.Rows) (*Incident, error) {
 		restored, finished sql.NullInt64
 	)
 	err := rows.Scan(&i.Row, &i.Project, &i.Environment, &i.ID, &i.Team, &i.Number,
-		&i.IdempotencyKey, &i.DeploymentID, &started, &restored, &finished, &recorded)
+		&i.IdempotencyKey, &i.DeploymentID, &started, &restored, &finished, &recorded,
+		&i.RestoredAutomatically)
 	if err != nil {
 		return nil, err
 	}

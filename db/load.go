@@ -18,6 +18,9 @@ func (t *tx) load(n *rules.Needs, s *rules.State) error {
 			return err
 		}
 	}
+	if err := t.loadNeighbors(n, s); err != nil {
+		return err
+	}
 	for _, ref := range distinct(n.Incidents) {
 		if err := loadRows(t, incidents(), s.LoadIncident, incidents().matching(), ref.ID, ref.Project, ref.Environment); err != nil {
 			return err
@@ -88,6 +91,64 @@ func (t *tx) loadIncidents(n *rules.Needs, s *rules.State) error {
 			return fmt.Errorf("load incident numbers: %w", err)
 		}
 		s.LoadNumbers(project, incidents[0], free)
+	}
+	return nil
+}
+
+// neighborPlaces are where the deployments of a [rules.Neighbors] are, when they will
+// be deployed, and of which commit.
+const neighborPlaces = `place (project_id, environment, id, at, commit_key, commit_name) AS (
+		SELECT ?2, ?3, ?1, coalesce(?4, ?5), ?6, ?7 WHERE ?2 <> '' AND ?3 <> ''
+		UNION ALL
+		SELECT project_id, environment, id, coalesce(?4, planned_deployed_at, ?5), coalesce(commit_key, ?6), coalesce(commit_name, ?7)
+		FROM deployments WHERE id = ?1 AND (?2 = '' OR project_id = ?2) AND (?3 = '' OR environment = ?3)
+	), live (row, project_id, environment, id, commit_key, commit_name) AS (
+		SELECT d.row, d.project_id, d.environment, d.id, d.commit_key, d.commit_name
+		FROM place CROSS JOIN deployments d ON d.row = (SELECT row FROM deployments before INDEXED BY deployments_live
+			WHERE before.project_id = place.project_id AND before.environment = place.environment
+				AND before.deployed_at IS NOT NULL AND before.deployed_at < place.at
+			ORDER BY before.deployed_at DESC, before.row DESC LIMIT 1)
+	)`
+
+var (
+	neighborDeployments = `WITH ` + neighborPlaces + `
+		SELECT ` + deploymentColumns + ` FROM deployments WHERE row IN (
+			SELECT row FROM live
+			UNION
+			SELECT (SELECT row FROM deployments newest INDEXED BY deployments_live
+				WHERE newest.project_id = place.project_id AND newest.environment = place.environment AND newest.deployed_at IS NOT NULL
+				ORDER BY newest.deployed_at DESC, newest.row DESC LIMIT 1) FROM place
+			UNION
+			SELECT ` + firstOf("place") + ` FROM place WHERE commit_key <> ''
+			UNION
+			SELECT ` + firstOf("live") + ` FROM live WHERE commit_key IS NOT NULL)`
+	neighborIncidents = `WITH ` + neighborPlaces + `
+		SELECT ` + incidentColumns + ` FROM incidents WHERE row IN (
+			SELECT i.row FROM (SELECT id, project_id, environment FROM place UNION SELECT id, project_id, environment FROM live) AS d
+			CROSS JOIN incidents i INDEXED BY incidents_by_deployment ON i.deployment_id IS NOT NULL AND i.deployment_id = d.id
+				AND i.project_id = d.project_id AND i.environment = d.environment AND i.restored_at IS NULL)`
+)
+
+// firstOf is the query for the first deployment of a commit of a place. Names with
+// the same key mean the same commit if one begins with the other.
+func firstOf(place string) string {
+	return fmt.Sprintf(`(SELECT row FROM deployments first INDEXED BY deployments_by_commit
+		WHERE first.commit_key = %[1]s.commit_key AND first.project_id = %[1]s.project_id AND first.environment = %[1]s.environment
+			AND first.deployed_at IS NOT NULL
+			AND (substr(first.commit_name, 1, length(%[1]s.commit_name)) = %[1]s.commit_name
+				OR substr(%[1]s.commit_name, 1, length(first.commit_name)) = first.commit_name)
+		ORDER BY first.deployed_at, first.row LIMIT 1)`, place)
+}
+
+func (t *tx) loadNeighbors(n *rules.Needs, s *rules.State) error {
+	for _, of := range distinct(n.Neighbors) {
+		args := []any{of.ID, of.Project, of.Environment, nullTime(of.At), millis(s.Now()), rules.CommitKey(of.Commit), of.Commit}
+		if err := loadRows(t, deployments(), s.LoadDeployment, neighborDeployments, args...); err != nil {
+			return err
+		}
+		if err := loadRows(t, incidents(), s.LoadIncident, neighborIncidents, args...); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ func databaseAt(t *testing.T, version int) (path string) {
 		{"TABLE deployments", "testdata/rows.sql"},
 		{"DROP TRIGGER incidents_linked_to_a_deployment", "testdata/rows_0003.sql"},
 		{"TABLE incident_counts", "testdata/rows_0005.sql"},
+		{"failed_because", "testdata/rows_0006.sql"},
 	} {
 		if !strings.Contains(strings.Join(scripts[:version], ""), rows.since) {
 			continue

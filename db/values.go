@@ -3,6 +3,8 @@ package db
 import (
 	"database/sql"
 	"time"
+
+	"github.com/em-metrics/em-metrics/db/rules"
 )
 
 // The functions here convert at the edge of the database, where times and
@@ -34,3 +36,7 @@ func duration(n sql.NullInt64) NullDuration {
 }
 
 func nullNumber(n int64) sql.NullInt64 { return sql.NullInt64{Int64: n, Valid: n != 0} }
+
+func nullInt(n rules.NullInt) sql.NullInt64 { return sql.NullInt64{Int64: int64(n.V), Valid: n.Valid} }
+
+func nullBool(b rules.NullBool) sql.NullBool { return sql.NullBool{Bool: b.V, Valid: b.Valid} }

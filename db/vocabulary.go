@@ -20,6 +20,8 @@ type (
 	StartDeployment = rules.StartDeployment
 	// FinishDeployment records that a deployment is running in its environment.
 	FinishDeployment = rules.FinishDeployment
+	// AbortDeployment records that a deployment was given up.
+	AbortDeployment = rules.AbortDeployment
 	// OpenIncident records an incident.
 	OpenIncident = rules.OpenIncident
 	// RestoreIncident records that service was restored.
@@ -36,6 +38,12 @@ type (
 	Kind = rules.Kind
 	// NullDuration is a duration that may be unknown.
 	NullDuration = rules.NullDuration
+	// NullBool is a bool that may be unknown.
+	NullBool = rules.NullBool
+	// NullInt is a number that may be unknown.
+	NullInt = rules.NullInt
+	// Commit is a commit that a deployment brought.
+	Commit = rules.Commit
 	// Error is a failure that a caller can act on.
 	Error = rules.Error
 	// FieldError describes what is wrong with one field of a command.
@@ -51,12 +59,16 @@ const ClockTolerance = rules.ClockTolerance
 const (
 	DeploymentStarted  = rules.DeploymentStarted
 	DeploymentDeployed = rules.DeploymentDeployed
+	DeploymentAborted  = rules.DeploymentAborted
 	ChangeFailed       = rules.ChangeFailed
 	IncidentStarted    = rules.IncidentStarted
 	IncidentLinked     = rules.IncidentLinked
 	IncidentRestored   = rules.IncidentRestored
 	IncidentFinished   = rules.IncidentFinished
 )
+
+// MaxCommits is how many commits a deployment may have.
+const MaxCommits = rules.MaxCommits
 
 // The codes of an [Error].
 const (

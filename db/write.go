@@ -2,6 +2,7 @@ package db
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/em-metrics/em-metrics/db/rules"
@@ -14,19 +15,25 @@ const chunk = 8
 // and so needs no journal of it: the writer rolls the transaction back anyway.
 
 const (
-	insertDeployments = `INSERT OR FAIL INTO deployments (project_id, environment, id, team_id, first_commit_at, deploy_start_at,
-		planned_deployed_at, deployed_at, rework, failed, began_at, recorded_at) VALUES `
-	updateDeployment = `UPDATE deployments SET team_id = ?, planned_deployed_at = ?, deployed_at = ?, rework = ?, failed = ?
-		WHERE row = ?`
+	insertDeployments = `INSERT OR FAIL INTO deployments (project_id, environment, id, team_id, commit_name, commit_key, commits,
+		first_commit_at, deploy_start_at, planned_deployed_at, deployed_at, aborted_at, rework, rollback, lead_time_unknown,
+		failed, failed_because, rolled_back_at, rolled_back_by, began_at, recorded_at) VALUES `
+	updateDeployment = `UPDATE deployments SET team_id = ?, commit_name = ?, commit_key = ?, commits = ?,
+		first_commit_at = ?, planned_deployed_at = ?, deployed_at = ?, aborted_at = ?, rework = ?, rollback = ?, lead_time_unknown = ?,
+		failed = ?, failed_because = ?, rolled_back_at = ?, rolled_back_by = ? WHERE row = ?`
+	insertCommits = `INSERT INTO deployment_commits (deployment, names, dates)
+		SELECT row, ?4, ?5 FROM deployments WHERE id = ?1 AND project_id = ?2 AND environment = ?3`
+	deleteCommits = `DELETE FROM deployment_commits
+		WHERE deployment = (SELECT row FROM deployments WHERE id = ? AND project_id = ? AND environment = ?)`
 	// The figures are read from an index of incidents alone, so each repeats when
 	// its deployment was deployed.
 	updateDeployedAtOfIncidents = `UPDATE incidents SET deployment_deployed_at = ?1
 		WHERE deployment_id = ?2 AND project_id = ?3 AND environment = ?4 AND deployment_deployed_at IS NOT ?1`
 	deployedAtOfIncident = `(SELECT deployed_at FROM deployments WHERE id = ?4 AND project_id = ?1 AND environment = ?2)`
 	insertIncident       = `INSERT INTO incidents (project_id, environment, id, deployment_id, team_id, number, idempotency_key,
-		started_at, restored_at, finished_at, recorded_at, deployment_deployed_at)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ` + deployedAtOfIncident + `)`
-	updateIncident = `UPDATE incidents SET deployment_id = ?4, team_id = ?5, restored_at = ?6, finished_at = ?7,
+		started_at, restored_at, finished_at, recorded_at, restored_automatically, deployment_deployed_at)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ` + deployedAtOfIncident + `)`
+	updateIncident = `UPDATE incidents SET deployment_id = ?4, team_id = ?5, restored_at = ?6, finished_at = ?7, restored_automatically = ?8,
 		deployment_deployed_at = ` + deployedAtOfIncident + ` WHERE row = ?3`
 	countIncident = `INSERT INTO incident_counts (project_id, incidents) VALUES (?, 1)
 		ON CONFLICT (project_id) DO UPDATE SET incidents = incidents + 1`
@@ -38,6 +45,11 @@ const (
 func (t *tx) write(c rules.Changes) error {
 	if err := t.writeDeployments(c.Deployments); err != nil {
 		return fmt.Errorf("write deployments: %w", err)
+	}
+	for _, l := range c.Commits {
+		if err := t.writeCommits(l); err != nil {
+			return fmt.Errorf("write commits: %w", err)
+		}
 	}
 	for _, i := range c.Incidents {
 		if err := t.writeIncident(i); err != nil {
@@ -51,7 +63,7 @@ func (t *tx) write(c rules.Changes) error {
 }
 
 func (t *tx) writeDeployments(changed []*Deployment) error {
-	const columns = 12
+	const columns = 21
 	added := make([]any, 0, columns*len(changed))
 	for _, d := range changed {
 		if d.Row > 0 {
@@ -60,19 +72,42 @@ func (t *tx) writeDeployments(changed []*Deployment) error {
 			}
 			continue
 		}
-		added = append(added, d.Project, d.Environment, d.ID, nullText(d.Team), millis(d.FirstCommitAt),
-			nullTime(d.DeployStartAt), nullTime(d.PlannedDeployedAt), nullTime(d.DeployedAt), d.Rework, d.Failed,
+		added = append(added, d.Project, d.Environment, d.ID, nullText(d.Team), nullText(d.Commit), nullText(rules.CommitKey(d.Commit)),
+			nullInt(d.Commits), nullTime(d.FirstCommitAt), nullTime(d.DeployStartAt), nullTime(d.PlannedDeployedAt),
+			nullTime(d.DeployedAt), nullTime(d.AbortedAt), d.Rework, nullBool(d.Rollback), nullText(string(d.NoLeadTime)),
+			d.Failed, nullText(string(d.FailedBecause)), nullTime(d.RolledBackAt), nullText(d.RolledBackBy),
 			millis(d.BeganAt()), millis(d.RecordedAt))
 	}
 	return t.insert(insertDeployments, columns, added)
 }
 
 func (t *tx) updateDeployment(d *Deployment) error {
-	err := t.exec(updateDeployment, nullText(d.Team), nullTime(d.PlannedDeployedAt), nullTime(d.DeployedAt), d.Rework, d.Failed, d.Row)
+	err := t.exec(updateDeployment, nullText(d.Team), nullText(d.Commit), nullText(rules.CommitKey(d.Commit)), nullInt(d.Commits),
+		nullTime(d.FirstCommitAt), nullTime(d.PlannedDeployedAt), nullTime(d.DeployedAt), nullTime(d.AbortedAt),
+		d.Rework, nullBool(d.Rollback), nullText(string(d.NoLeadTime)),
+		d.Failed, nullText(string(d.FailedBecause)), nullTime(d.RolledBackAt), nullText(d.RolledBackBy), d.Row)
 	if err != nil || !d.Failed {
 		return err
 	}
 	return t.exec(updateDeployedAtOfIncidents, nullTime(d.DeployedAt), d.ID, d.Project, d.Environment)
+}
+
+// writeCommits replaces the commits of a deployment. They are added once, and removed
+// if it turns out to have brought none.
+func (t *tx) writeCommits(l *rules.CommitList) error {
+	if len(l.Commits) == 0 {
+		return t.exec(deleteCommits, l.ID, l.Project, l.Environment)
+	}
+	var names, dates strings.Builder
+	for i, c := range l.Commits {
+		if i > 0 {
+			names.WriteByte('\n')
+			dates.WriteByte('\n')
+		}
+		names.WriteString(c.Name)
+		dates.WriteString(strconv.FormatInt(millis(c.At), 10))
+	}
+	return t.exec(insertCommits, l.ID, l.Project, l.Environment, names.String(), dates.String())
 }
 
 func (t *tx) writeIncident(i *Incident) error {
@@ -82,10 +117,10 @@ func (t *tx) writeIncident(i *Incident) error {
 		}
 		return t.exec(insertIncident, i.Project, i.Environment, i.ID, nullText(i.DeploymentID), nullText(i.Team),
 			nullNumber(i.Number), nullText(i.IdempotencyKey), millis(i.StartedAt), nullTime(i.RestoredAt),
-			nullTime(i.FinishedAt), millis(i.RecordedAt))
+			nullTime(i.FinishedAt), millis(i.RecordedAt), i.RestoredAutomatically)
 	}
 	return t.exec(updateIncident, i.Project, i.Environment, i.Row, nullText(i.DeploymentID), nullText(i.Team),
-		nullTime(i.RestoredAt), nullTime(i.FinishedAt))
+		nullTime(i.RestoredAt), nullTime(i.FinishedAt), i.RestoredAutomatically)
 }
 
 func (t *tx) writeEvents(events []Event) error {

@@ -138,13 +138,13 @@ func TestOptionalFieldsMayBeNullOrEmpty(t *testing.T) {
 	for _, absent := range []string{"null", `""`} {
 		s := start(t)
 		for _, step := range []step{
-			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "environment": X, "deploy_start_at": X, "deployed_at": X, "rework": X, "user": X, "username": X}`,
+			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "first_commit_at": "@10:00", "environment": X, "deploy_start_at": X, "deployed_at": X, "rework": X, "commit": X, "rollback": X, "failed": X, "user": X, "username": X}`,
 				want: "201 shop/production/1 commit 10:00 start 12:00"},
-			{request: "POST /deployments/1/deployed", body: `{"id": X, "project_id": X, "environment": X, "create_if_not_exists": X, "first_commit_at": X, "deploy_start_at": X, "deployed_at": X, "rework": X, "user": X, "username": X}`,
+			{request: "POST /deployments/1/deployed", body: `{"id": X, "project_id": X, "environment": X, "create_if_not_exists": X, "first_commit_at": X, "deploy_start_at": X, "deployed_at": X, "rework": X, "commit": X, "rollback": X, "failed": X, "user": X, "username": X}`,
 				want: "200 shop/production/1 commit 10:00 start 12:00 deployed 12:00"},
 			{request: "POST /deployments/2/deployed", body: `{"create_if_not_exists": true, "project_id": "shop", "environment": X, "first_commit_at": "@10:00", "deploy_start_at": X, "deployed_at": X}`,
 				want: "201 shop/production/2 commit 10:00 deployed 12:00"},
-			{request: "POST /deployments/3/deployed", body: `{"create_if_not_exists": true, "project_id": X, "first_commit_at": X}`,
+			{request: "POST /deployments/3/deployed", body: `{"create_if_not_exists": true, "project_id": X, "commit": X, "commits": null}`,
 				want: "400 project_id is required, because the deployment is not recorded yet | first_commit_at is required, because the deployment is not recorded yet"},
 			{request: "POST /incidents", body: `{"id": X, "project_id": "shop", "environment": X, "deployment_id": X, "started_at": X, "restored_at": X, "finished_at": X, "user": X, "username": X}`,
 				want: "201 shop/production/incident_shop_1 started 12:00"},

@@ -15,7 +15,7 @@ import (
 	"github.com/em-metrics/em-metrics/handlers/strictjson"
 )
 
-const maxBody = 1 << 20 // bytes
+const maxBody = 1 << 20 // bytes; twice what the most commits take
 
 // decode strictly decodes the JSON body of a request into dest, a pointer to a
 // struct. If optional is set, an empty body is the same as {}.
@@ -128,6 +128,13 @@ func (f *fields) optionalName(field string, value *string) string {
 	}
 	f.name(field, *value)
 	return *value
+}
+
+// sameID checks an id in the body, which may be repeated there but not differ.
+func (f *fields) sameID(value *string, id string) {
+	if value != nil && *value != "" && *value != id {
+		f.add("id", "is %s but the path has %s; send the same value or omit the field", db.Quote(*value), db.Quote(id))
+	}
 }
 
 func (f *fields) requiredTime(field string, value *string) time.Time {

@@ -11,15 +11,19 @@ import (
 
 // DeploymentRequest is the body of POST /deployments. Dates are RFC 3339.
 type DeploymentRequest struct {
-	ID            *string `json:"id,omitempty"`
-	ProjectID     *string `json:"project_id,omitempty"`
-	Environment   *string `json:"environment,omitempty"`
-	FirstCommitAt *string `json:"first_commit_at,omitempty"`
-	DeployStartAt *string `json:"deploy_start_at,omitempty"`
-	DeployedAt    *string `json:"deployed_at,omitempty"`
-	Rework        Flag    `json:"rework,omitempty"`
-	User          string  `json:"user,omitempty"`
-	Username      string  `json:"username,omitempty"`
+	ID            *string         `json:"id,omitempty"`
+	ProjectID     *string         `json:"project_id,omitempty"`
+	Environment   *string         `json:"environment,omitempty"`
+	FirstCommitAt NullableDate    `json:"first_commit_at,omitzero"`
+	Commit        *string         `json:"commit,omitempty"`
+	Commits       []CommitRequest `json:"commits,omitzero" strictjson:"nested"`
+	DeployStartAt *string         `json:"deploy_start_at,omitempty"`
+	DeployedAt    *string         `json:"deployed_at,omitempty"`
+	Rework        Flag            `json:"rework,omitempty"`
+	Rollback      OptionalFlag    `json:"rollback,omitzero"`
+	Failed        Flag            `json:"failed,omitempty"`
+	User          string          `json:"user,omitempty"`
+	Username      string          `json:"username,omitempty"`
 }
 
 // command validates the request and returns the command for the store.
@@ -31,11 +35,17 @@ func (q DeploymentRequest) command(a *api) (db.StartDeployment, error) {
 			Project:     f.requiredName("project_id", q.ProjectID),
 			Environment: a.environment(f.optionalName("environment", q.Environment)),
 		},
-		FirstCommitAt: f.requiredTime("first_commit_at", q.FirstCommitAt),
-		DeployStartAt: f.optionalTime("deploy_start_at", q.DeployStartAt),
-		DeployedAt:    f.optionalTime("deployed_at", q.DeployedAt),
-		Rework:        bool(q.Rework),
+		FirstCommitAt:      f.firstCommit(q.FirstCommitAt, q.Commit == nil && q.Commits == nil),
+		FirstCommitUnknown: q.FirstCommitAt.Null,
+		Commit:             f.optionalName("commit", q.Commit),
+		Commits:            f.commits(q.Commits),
+		DeployStartAt:      f.optionalTime("deploy_start_at", q.DeployStartAt),
+		DeployedAt:         f.optionalTime("deployed_at", q.DeployedAt),
+		Rework:             bool(q.Rework),
+		Rollback:           db.NullBool(q.Rollback),
+		Failed:             bool(q.Failed),
 	}
+	f.checkFirstCommit(c.FirstCommitAt, c.Commits)
 	user := f.user(q.User, q.Username)
 	c.Team, c.FillTeam = a.findTeam(user), user != ""
 	return c, f.err()
@@ -44,73 +54,120 @@ func (q DeploymentRequest) command(a *api) (db.StartDeployment, error) {
 // DeployedRequest is the body of POST /deployments/:id/deployed, which may be
 // empty. Dates are RFC 3339.
 type DeployedRequest struct {
-	ID                *string `json:"id,omitempty"` // repeated here by clients of the older service
-	ProjectID         *string `json:"project_id,omitempty"`
-	Environment       *string `json:"environment,omitempty"`
-	CreateIfNotExists Flag    `json:"create_if_not_exists,omitempty"`
-	FirstCommitAt     *string `json:"first_commit_at,omitempty"`
-	DeployStartAt     *string `json:"deploy_start_at,omitempty"`
-	DeployedAt        *string `json:"deployed_at,omitempty"`
-	Rework            Flag    `json:"rework,omitempty"`
-	User              string  `json:"user,omitempty"`
-	Username          string  `json:"username,omitempty"`
+	ID                *string         `json:"id,omitempty"` // repeated here by clients of the older service
+	ProjectID         *string         `json:"project_id,omitempty"`
+	Environment       *string         `json:"environment,omitempty"`
+	CreateIfNotExists Flag            `json:"create_if_not_exists,omitempty"`
+	FirstCommitAt     NullableDate    `json:"first_commit_at,omitzero"`
+	Commit            *string         `json:"commit,omitempty"`
+	Commits           []CommitRequest `json:"commits,omitzero" strictjson:"nested"`
+	DeployStartAt     *string         `json:"deploy_start_at,omitempty"`
+	DeployedAt        *string         `json:"deployed_at,omitempty"`
+	Rework            Flag            `json:"rework,omitempty"`
+	Rollback          OptionalFlag    `json:"rollback,omitzero"`
+	Failed            Flag            `json:"failed,omitempty"`
+	User              string          `json:"user,omitempty"`
+	Username          string          `json:"username,omitempty"`
 }
 
 // command validates the request and returns the command for the store.
 func (q DeployedRequest) command(a *api, id string) (db.FinishDeployment, error) {
 	var f fields
-	if q.ID != nil && *q.ID != "" && *q.ID != id {
-		f.add("id", "is %s but the path has %s; send the same value or omit the field", db.Quote(*q.ID), db.Quote(id))
-	}
+	f.sameID(q.ID, id)
 	c := db.FinishDeployment{
 		Ref: db.Ref{
 			ID:          id,
 			Project:     f.optionalName("project_id", q.ProjectID),
 			Environment: f.optionalName("environment", q.Environment),
 		},
-		DeployedAt: f.optionalTime("deployed_at", q.DeployedAt),
-		Rework:     bool(q.Rework),
+		FirstCommitAt: f.firstCommit(q.FirstCommitAt, false),
+		Commit:        f.optionalName("commit", q.Commit),
+		Commits:       f.commits(q.Commits),
+		DeployedAt:    f.optionalTime("deployed_at", q.DeployedAt),
+		Rework:        bool(q.Rework),
+		Rollback:      db.NullBool(q.Rollback),
+		Failed:        bool(q.Failed),
 	}
-	c.FirstCommitAt = f.optionalTime("first_commit_at", q.FirstCommitAt)
+	f.checkFirstCommit(c.FirstCommitAt, c.Commits)
 	start := f.optionalTime("deploy_start_at", q.DeployStartAt)
 	user := f.user(q.User, q.Username)
 	if user != "" {
 		c.Team = a.findTeam(user)
 	}
 	if q.CreateIfNotExists {
-		// The default environment applies, so that a run with the same id that
-		// deployed to another environment is not mistaken for this one.
-		if c.Project != "" {
-			c.Environment = a.environment(c.Environment)
-		}
+		c.Environment = a.environmentToCreate(c.Ref)
 		c.Create = &db.StartDeployment{
-			Key:           db.Key{ID: id, Project: c.Project, Environment: a.environment(c.Environment)},
-			FirstCommitAt: c.FirstCommitAt,
-			DeployStartAt: start,
-			Team:          a.findTeam(user),
+			Key:                db.Key{ID: id, Project: c.Project, Environment: a.environment(c.Environment)},
+			FirstCommitAt:      c.FirstCommitAt,
+			FirstCommitUnknown: q.FirstCommitAt.Null,
+			DeployStartAt:      start,
+			Team:               a.findTeam(user),
 		}
 	}
 	return c, f.err()
 }
 
-// deployment is the JSON form of a deployment.
-type deployment struct {
-	ID            string  `json:"id"`
-	ProjectID     string  `json:"project_id"`
-	Environment   string  `json:"environment"`
-	TeamID        *string `json:"team_id"`
-	FirstCommitAt *string `json:"first_commit_at"`
-	DeployStartAt *string `json:"deploy_start_at"`
-	DeployedAt    *string `json:"deployed_at"`
-	Rework        bool    `json:"rework"`
+// environmentToCreate returns the environment of a deployment that is created if it
+// does not exist. The default environment applies, so that a run with the same id that
+// deployed to another environment is not mistaken for this one.
+func (a *api) environmentToCreate(ref db.Ref) string {
+	if ref.Project == "" {
+		return ref.Environment
+	}
+	return a.environment(ref.Environment)
 }
 
-func showDeployment(d *db.Deployment) deployment {
-	return deployment{
-		ID: d.ID, ProjectID: d.Project, Environment: d.Environment, TeamID: showText(d.Team),
-		FirstCommitAt: showTime(d.FirstCommitAt), DeployStartAt: showTime(d.DeployStartAt),
-		DeployedAt: showTime(d.DeployedAt), Rework: d.Rework,
+// AbortedRequest is the body of POST /deployments/:id/aborted, which may be empty.
+// Dates are RFC 3339.
+type AbortedRequest struct {
+	ID                *string         `json:"id,omitempty"`
+	ProjectID         *string         `json:"project_id,omitempty"`
+	Environment       *string         `json:"environment,omitempty"`
+	Date              *string         `json:"date,omitempty"`
+	CreateIfNotExists Flag            `json:"create_if_not_exists,omitempty"`
+	FirstCommitAt     NullableDate    `json:"first_commit_at,omitzero"`
+	Commit            *string         `json:"commit,omitempty"`
+	Commits           []CommitRequest `json:"commits,omitzero" strictjson:"nested"`
+	DeployStartAt     *string         `json:"deploy_start_at,omitempty"`
+	Rework            Flag            `json:"rework,omitempty"`
+	Rollback          OptionalFlag    `json:"rollback,omitzero"`
+	User              string          `json:"user,omitempty"`
+	Username          string          `json:"username,omitempty"`
+}
+
+// command validates the request and returns the command for the store.
+func (q AbortedRequest) command(a *api, id string) (db.AbortDeployment, error) {
+	var f fields
+	f.sameID(q.ID, id)
+	c := db.AbortDeployment{
+		Ref: db.Ref{
+			ID:          id,
+			Project:     f.optionalName("project_id", q.ProjectID),
+			Environment: f.optionalName("environment", q.Environment),
+		},
+		At: f.optionalTime("date", q.Date),
 	}
+	start := db.StartDeployment{
+		FirstCommitAt:      f.firstCommit(q.FirstCommitAt, false),
+		FirstCommitUnknown: q.FirstCommitAt.Null,
+		Commit:             f.optionalName("commit", q.Commit),
+		Commits:            f.commits(q.Commits),
+		DeployStartAt:      f.optionalTime("deploy_start_at", q.DeployStartAt),
+		Rework:             bool(q.Rework),
+		Rollback:           db.NullBool(q.Rollback),
+	}
+	f.checkFirstCommit(start.FirstCommitAt, start.Commits)
+	user := f.user(q.User, q.Username)
+	if user != "" {
+		c.Team = a.findTeam(user)
+	}
+	if q.CreateIfNotExists {
+		c.Environment = a.environmentToCreate(c.Ref)
+		start.Key = db.Key{ID: id, Project: c.Project, Environment: a.environment(c.Environment)}
+		start.Team = a.findTeam(user)
+		c.Create = &start
+	}
+	return c, f.err()
 }
 
 // startDeployment serves POST /deployments: 201 with the deployment, 200 if it was
@@ -129,7 +186,7 @@ func (a *api) startDeployment(w http.ResponseWriter, r *http.Request, _ httprout
 
 // finishDeployment serves POST /deployments/:id/deployed: 200 with the deployment,
 // 201 if create_if_not_exists created it, 404 if it is unknown, 409 if it has
-// another first commit or the id is ambiguous.
+// another commit, or without one another first commit, or the id is ambiguous.
 func (a *api) finishDeployment(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
 	id, err := pathID(p)
 	if err != nil {
@@ -143,14 +200,37 @@ func (a *api) finishDeployment(w http.ResponseWriter, r *http.Request, p httprou
 	if err != nil {
 		return err
 	}
-	err = a.execute(w, r, command)
-	if db.HasCode(err, db.NotFound) {
-		p := problemOf(err)
-		p.Errors = append(p.Errors, fieldError{"create_if_not_exists",
-			"is not set; send true with project_id and first_commit_at to create the deployment in this call"})
-		return p
+	return suggestCreating(a.execute(w, r, command))
+}
+
+// abortDeployment serves POST /deployments/:id/aborted: 200 with the deployment, 201
+// if create_if_not_exists created it, 404 if it is unknown, 409 if it is deployed or
+// the id is ambiguous.
+func (a *api) abortDeployment(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
+	id, err := pathID(p)
+	if err != nil {
+		return err
 	}
-	return err
+	var request AbortedRequest
+	if err := decode(w, r, &request, true); err != nil {
+		return err
+	}
+	command, err := request.command(a, id)
+	if err != nil {
+		return err
+	}
+	return suggestCreating(a.execute(w, r, command))
+}
+
+// suggestCreating adds to the error for an unknown deployment how to create it.
+func suggestCreating(err error) error {
+	if !db.HasCode(err, db.NotFound) {
+		return err
+	}
+	p := problemOf(err)
+	p.Errors = append(p.Errors, fieldError{"create_if_not_exists",
+		"is not set; send true with project_id and first_commit_at to create the deployment in this call"})
+	return p
 }
 
 // getDeployment serves GET /deployments/:id: 200 with the deployment, 404 if it is
@@ -172,6 +252,7 @@ func (a *api) getDeployment(w http.ResponseWriter, r *http.Request, p httprouter
 func (a *api) listDeployments(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
 	filter := db.DeploymentFilter{
+		State: q.deploymentState(), Commit: q.text("commit"),
 		Project: q.text("project_id"), Team: q.text("team_id"), Environment: q.text("environment"), Page: q.page(),
 	}
 	if err := q.err(); err != nil {
@@ -198,7 +279,11 @@ func (a *api) execute(w http.ResponseWriter, r *http.Request, command db.Command
 	if incident := outcomes[0].Incident; incident != nil {
 		return writeJSON(w, status, showIncident(incident))
 	}
-	return writeJSON(w, status, showDeployment(outcomes[0].Deployment))
+	shown := showDeployment(outcomes[0].Deployment)
+	if outcomes[0].Superseded {
+		shown.Live = new(bool)
+	}
+	return writeJSON(w, status, shown)
 }
 
 // environment returns the given environment, or the default one if it is empty.

@@ -85,6 +85,7 @@ func (a *api) routes() []route {
 		{http.MethodGet, "/deployments", a.listDeployments, credentialAccess},
 		{http.MethodGet, "/deployments/:id", a.getDeployment, credentialAccess},
 		{http.MethodPost, "/deployments/:id/deployed", a.finishDeployment, credentialAccess},
+		{http.MethodPost, "/deployments/:id/aborted", a.abortDeployment, credentialAccess},
 		{http.MethodPost, "/incidents", a.openIncident, credentialAccess},
 		{http.MethodGet, "/incidents", a.listIncidents, credentialAccess},
 		{http.MethodGet, "/incidents/:id", a.getIncident, credentialAccess},

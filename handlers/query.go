@@ -91,6 +91,23 @@ func (q *query) page() db.Page {
 	return page
 }
 
+func (q *query) deploymentState() db.DeploymentState {
+	switch value := q.text("state"); value {
+	case "":
+	case "started":
+		return db.StartedDeployment
+	case "deployed":
+		return db.DeployedDeployment
+	case "aborted":
+		return db.AbortedDeployment
+	case "failed":
+		return db.FailedDeployment
+	default:
+		q.add("state", "is %s; send started, deployed, aborted or failed", db.Quote(value))
+	}
+	return db.AnyDeployment
+}
+
 func (q *query) incidentState() db.IncidentState {
 	name := "type"
 	value, alias := q.text("type"), q.text("filter")

@@ -16,7 +16,7 @@ func prepared(s *service) (events int) {
 }
 
 const (
-	deploymentHas = "is not a known field; known fields: id, project_id, environment, first_commit_at, deploy_start_at, deployed_at, rework, user, username"
+	deploymentHas = "is not a known field; known fields: id, project_id, environment, first_commit_at, commit, commits, deploy_start_at, deployed_at, rework, rollback, failed, user, username"
 	incidentHas   = "is not a known field; known fields: id, project_id, environment, deployment_id, started_at, restored_at, finished_at, user, username"
 	dateWanted    = "which is not a date with a time zone; send RFC 3339, such as 2026-01-31T12:00:00Z or 2026-01-31T14:00:00+02:00"
 	jsonWanted    = "send application/json in UTF-8 (curl: -H 'Content-Type: application/json')"
@@ -67,7 +67,7 @@ func TestRejectedRequestsStoreNothing(t *testing.T) {
 			{request: "POST /deployments", body: `{"id": "1", "project_id": "shop", "id": "2"}`, want: "400 id appears more than once"},
 			{request: "POST /deployments", body: `{"id": "1", "\u0069d": "2"}`, want: "400 id appears more than once"},
 			{request: "POST /deployments/started/deployed", body: `{"date": "@11:30"}`,
-				want: "400 date is not a known field; known fields: id, project_id, environment, create_if_not_exists, first_commit_at, deploy_start_at, deployed_at, rework, user, username"},
+				want: "400 date is not a known field; known fields: id, project_id, environment, create_if_not_exists, first_commit_at, commit, commits, deploy_start_at, deployed_at, rework, rollback, failed, user, username"},
 			{request: "POST /incidents", body: `{"project_id": "shop", "deploymentId": "1"}`, want: "400 deploymentId " + incidentHas},
 			{request: "POST /incidents/open/restored", body: `{"restored_at": "@11:30"}`,
 				want: "400 restored_at is not a known field; known fields: project_id, environment, date, user, username"},

@@ -255,7 +255,7 @@ func recordText(found map[string]any) string {
 	if found["rework"] == true {
 		text += " rework"
 	}
-	return text
+	return text + revisionText(found)
 }
 
 type problem struct {

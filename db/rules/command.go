@@ -36,7 +36,8 @@ func (k Key) ref() Ref { return Ref{ID: k.ID, Project: k.Project, Environment: k
 type TeamFunc func(project string) string
 
 // Command is one change of what is stored: a [StartDeployment],
-// [FinishDeployment], [OpenIncident], [RestoreIncident] or [FinishIncident].
+// [FinishDeployment], [AbortDeployment], [OpenIncident], [RestoreIncident] or
+// [FinishIncident].
 // Repeating a command changes nothing.
 type Command interface {
 	// names lists the names in the command, which must be well formed.
@@ -54,13 +55,30 @@ type Outcome struct {
 	Deployment *Deployment
 	Incident   *Incident
 	Created    bool
+	// Superseded reports that a repeated [FinishDeployment] is of a deployment after
+	// which another one was deployed to its environment.
+	Superseded bool
 }
 
 // StartDeployment records that a deployment started.
 type StartDeployment struct {
 	Key
-	// FirstCommitAt is when the oldest commit of the change was made.
+	// FirstCommitAt is when the oldest commit of the change was made. Zero means
+	// the earliest of Commits.
 	FirstCommitAt time.Time
+	// FirstCommitUnknown allows a new deployment without FirstCommitAt, Commit and
+	// Commits. It then has no lead time.
+	FirstCommitUnknown bool
+	// Commit is the name of the deployed revision. Empty means unknown.
+	Commit string
+	// Commits are those that the deployment brings. Nil means unknown, empty means
+	// that there are none.
+	Commits []Commit
+	// Rollback is whether the deployment goes back to an earlier commit. Otherwise
+	// that is decided when it is deployed.
+	Rollback NullBool
+	// Failed marks a deployment that is known to have failed in production.
+	Failed bool
 	// DeployStartAt is when the deployment began. Zero means now, or DeployedAt if
 	// that is earlier.
 	DeployStartAt time.Time
@@ -80,9 +98,15 @@ type StartDeployment struct {
 // FinishDeployment records that a deployment is running in its environment.
 type FinishDeployment struct {
 	Ref
-	// FirstCommitAt must be the recorded one, if a deployment matches Ref. Zero
-	// matches any.
+	// FirstCommitAt must be the recorded one, if a deployment without a commit
+	// matches Ref. Zero matches any.
 	FirstCommitAt time.Time
+	// Commit, Commits, Rollback and Failed are those of [StartDeployment]. They fill
+	// in what is not recorded yet; another Commit is an error.
+	Commit   string
+	Commits  []Commit
+	Rollback NullBool
+	Failed   bool
 	// DeployedAt is when it was deployed. Zero means the date given at the
 	// start, or now. A deployment that is already deployed keeps its date: a job
 	// that runs again states a later one.
@@ -91,10 +115,25 @@ type FinishDeployment struct {
 	// production.
 	Rework bool
 	// Create is used when nothing matches Ref: the deployment is then recorded
-	// as started and deployed. Its Key must be complete and its FirstCommitAt
-	// set. A zero DeployStartAt means that the start is unknown, and no
+	// as started and deployed. Its Key must be complete, and what the two have in
+	// common is taken from it. A zero DeployStartAt means that the start is unknown, and no
 	// deployment duration is measured. With a nil Create an unknown deployment
 	// is an error.
+	Create *StartDeployment
+	// Team, if not nil, may fill in an unknown team.
+	Team TeamFunc
+}
+
+// AbortDeployment records that a deployment was given up, because its pipeline
+// failed or was canceled. One that is deployed cannot be aborted; one that was
+// aborted can still be deployed.
+type AbortDeployment struct {
+	Ref
+	// At is when it was given up. Zero means now. A deployment that is already
+	// aborted keeps its date.
+	At time.Time
+	// Create is used when nothing matches Ref: the deployment is then recorded as
+	// started and aborted. With a nil Create an unknown deployment is an error.
 	Create *StartDeployment
 	// Team, if not nil, may fill in an unknown team.
 	Team TeamFunc

@@ -15,6 +15,9 @@ type Incident struct {
 	RestoredAt   time.Time
 	FinishedAt   time.Time
 	RecordedAt   time.Time
+	// RestoredAutomatically marks a RestoredAt that followed from a rollback. A date
+	// that is told replaces it.
+	RestoredAutomatically bool
 
 	// Number is that of a generated id, zero otherwise.
 	Number int64
@@ -141,6 +144,8 @@ func (c OpenIncident) create(s *State, deployment *Deployment) (Outcome, error) 
 // repeat compares the command with the recorded incident, and records what it
 // adds.
 func (c OpenIncident) repeat(s *State, i Incident, deployment *Deployment) (Outcome, error) {
+	recorded := i
+	i.replaceAutomatic(c.RestoredAt, c.FinishedAt)
 	for _, d := range []struct {
 		field           string
 		given, recorded time.Time
@@ -159,7 +164,6 @@ func (c OpenIncident) repeat(s *State, i Incident, deployment *Deployment) (Outc
 	if err := s.checkDates(&i, c.RestoredAt, c.FinishedAt); err != nil {
 		return Outcome{}, err
 	}
-	recorded := i
 	if c.FillTeam {
 		fillTeam(&i.Team, c.Team, i.Project)
 	}
@@ -193,7 +197,7 @@ func (c OpenIncident) checkPlace(i *Incident, deployment *Deployment) error {
 // complete links the incident and carries it as far as the command's dates go.
 func (c OpenIncident) complete(s *State, i *Incident, deployment *Deployment) {
 	if deployment != nil {
-		s.failDeployment(*deployment, i.StartedAt)
+		s.failDeployment(*deployment, i.StartedAt, LinkedIncident)
 		i.DeploymentID = deployment.ID
 	}
 	i.restore(s, firstKnown(c.RestoredAt, c.FinishedAt))
@@ -206,10 +210,12 @@ func (c RestoreIncident) decide(s *State) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	if contradicts(c.At, recorded.RestoredAt) {
-		return Outcome{}, conflictingDate("incident", date{"restored_at", recorded.RestoredAt})
+	i := *recorded
+	i.replaceAutomatic(c.At, time.Time{})
+	if contradicts(c.At, i.RestoredAt) {
+		return Outcome{}, conflictingDate("incident", date{"restored_at", i.RestoredAt})
 	}
-	i, at := *recorded, firstKnown(recorded.RestoredAt, c.At, s.now)
+	at := firstKnown(i.RestoredAt, c.At, s.now)
 	if err := s.checkDates(&i, at, time.Time{}); err != nil {
 		return Outcome{}, err
 	}
@@ -228,6 +234,7 @@ func (c FinishIncident) decide(s *State) (Outcome, error) {
 		return Outcome{}, conflictingDate("incident", date{"finished_at", recorded.FinishedAt})
 	}
 	i, at := *recorded, firstKnown(recorded.FinishedAt, c.At, s.now)
+	i.replaceAutomatic(time.Time{}, c.At)
 	if err := s.checkDates(&i, time.Time{}, at); err != nil {
 		return Outcome{}, err
 	}
@@ -243,6 +250,21 @@ func (s *State) updateIncident(recorded, i Incident) Outcome {
 		s.incidents.put(&i)
 	}
 	return Outcome{Incident: &i}
+}
+
+// replaceAutomatic replaces the date of an automatic restoration by one that is told:
+// that of the restoration or, if it is earlier, of the end. It adds no event, because
+// the incident was restored once.
+func (i *Incident) replaceAutomatic(restored, finished time.Time) {
+	if !i.RestoredAutomatically {
+		return
+	}
+	if restored.IsZero() && finished.Before(i.RestoredAt) {
+		restored = finished
+	}
+	if !restored.IsZero() {
+		i.RestoredAt, i.RestoredAutomatically = restored, false
+	}
 }
 
 // checkDates checks the given dates together with the recorded ones.

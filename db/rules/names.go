@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,18 +29,20 @@ func CheckName(value string) error {
 	return nil
 }
 
-// name is a name in a command with its field. An empty one is absent.
+// name is a name in a command with its field.
 type name struct {
 	field, value string
 }
 
-// checkNames refuses names that are given and not well formed.
+// given returns the names that are not absent, which is empty.
+func given(names ...name) []name {
+	return slices.DeleteFunc(names, func(n name) bool { return n.value == "" })
+}
+
+// checkNames refuses names that are not well formed.
 func checkNames(names []name) error {
 	var wrong []FieldError
 	for _, n := range names {
-		if n.value == "" {
-			continue
-		}
 		if err := CheckName(n.value); err != nil {
 			wrong = append(wrong, FieldError{n.field, err.Error()})
 		}
@@ -51,21 +54,41 @@ func checkNames(names []name) error {
 }
 
 func (k Key) names() []name {
-	return []name{{"id", k.ID}, {"project_id", k.Project}, {"environment", k.Environment}}
+	return given(name{"id", k.ID}, name{"project_id", k.Project}, name{"environment", k.Environment})
 }
 
-func (c StartDeployment) names() []name { return c.Key.names() }
+func (c StartDeployment) names() []name {
+	return append(c.Key.names(), commitNames(c.Commit, c.Commits)...)
+}
 
 func (c FinishDeployment) names() []name {
+	names := append(c.Ref.names(), commitNames(c.Commit, c.Commits)...)
+	if c.Create != nil {
+		names = append(names, c.Create.names()...)
+	}
+	return names
+}
+
+func (c AbortDeployment) names() []name {
 	names := c.Ref.names()
 	if c.Create != nil {
-		names = append(names, c.Create.Key.names()...)
+		names = append(names, c.Create.names()...)
 	}
 	return names
 }
 
 func (c OpenIncident) names() []name {
-	return append(c.Key.names(), name{"deployment_id", c.DeploymentID}, name{"idempotency_key", c.IdempotencyKey})
+	return append(c.Key.names(), given(name{"deployment_id", c.DeploymentID}, name{"idempotency_key", c.IdempotencyKey})...)
+}
+
+func commitNames(commit string, commits []Commit) []name {
+	names := given(name{"commit", commit})
+	for i, c := range commits {
+		if CheckName(c.Name) != nil {
+			names = append(names, name{fmt.Sprintf("commits[%d].sha", i), c.Name})
+		}
+	}
+	return names
 }
 
 func (c RestoreIncident) names() []name { return c.Ref.names() }
@@ -73,5 +96,5 @@ func (c RestoreIncident) names() []name { return c.Ref.names() }
 func (c FinishIncident) names() []name { return c.Ref.names() }
 
 func (r Ref) names() []name {
-	return []name{{"id", r.ID}, {"project_id", r.Project}, {"environment", r.Environment}}
+	return given(name{"id", r.ID}, name{"project_id", r.Project}, name{"environment", r.Environment})
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -18,6 +19,8 @@ type Needs struct {
 	// DeployedBefore are, for each, the newest deployment that was deployed in
 	// a project and environment before a time.
 	DeployedBefore []Before
+	// Neighbors are those of deployments that may become deployed.
+	Neighbors []Neighbors
 	// Incidents are those that match a Ref, limited and ordered likewise.
 	Incidents []Ref
 	// LinkedIncidents are incidents whose environment a deployment decided.
@@ -28,8 +31,10 @@ type Needs struct {
 	// given time.
 	GeneratedIncidents []Generated
 
-	// started are the deployments that the commands may add, by project and id.
+	// started are the deployments that the commands may add, by project and id, and
+	// created are all of them by id.
 	started map[[2]string][]Key
+	created map[string][]StartDeployment
 
 	numbers   map[string]int  // how many numbers the incidents of a project may use up
 	generates map[string]bool // an id may be generated for an incident of the project
@@ -50,6 +55,22 @@ func (n *Needs) IncidentNumbers() map[string]int {
 type Before struct {
 	Project, Environment string
 	Time                 time.Time
+}
+
+// Neighbors asks for what decides whether a deployment is a rollback, and for what a
+// rollback changes. The deployments it is about are those that match Ref, and one in
+// the project and environment of Ref if both are given, recorded or not. Asked for
+// are, in the environment of each of them,
+//   - the newest deployment that was deployed before At, which is live,
+//   - the newest deployment that is deployed,
+//   - the first deployments with the commit and with that of the live one,
+//   - and the open incidents linked to the live deployment and to it.
+type Neighbors struct {
+	Ref
+	// At is when it will be deployed. Zero means the recorded plan, or now.
+	At time.Time
+	// Commit is its name, unless another one is recorded.
+	Commit string
 }
 
 // Link asks for the incidents of a project with the id that are linked to a
@@ -93,18 +114,33 @@ func (n *Needs) needNumber(c OpenIncident) {
 
 func (c StartDeployment) needs(n *Needs) {
 	n.Deployments = append(n.Deployments, c.Key.ref())
-	n.addStarted(c.Key)
-}
-
-func (n *Needs) addStarted(k Key) {
 	if n.started == nil {
-		n.started = map[[2]string][]Key{}
+		n.started, n.created = map[[2]string][]Key{}, map[string][]StartDeployment{}
 	}
-	of := [2]string{k.Project, k.ID}
-	n.started[of] = append(n.started[of], k)
+	of := [2]string{c.Project, c.ID}
+	n.started[of] = append(n.started[of], c.Key)
+	n.created[c.ID] = append(n.created[c.ID], c)
 }
 
 func (c FinishDeployment) needs(n *Needs) {
+	n.Deployments = append(n.Deployments, c.Ref)
+	if c.Create != nil {
+		c.Create.needs(n)
+	}
+	n.addNeighbors(c.Ref, c.DeployedAt, c.Commit)
+	for _, started := range n.created[c.ID] {
+		if c.Ref.matches(started.Key) {
+			n.addNeighbors(started.Key.ref(), firstKnown(c.DeployedAt, started.DeployedAt), cmp.Or(started.Commit, c.Commit))
+			n.addNeighbors(started.Key.ref(), firstKnown(c.DeployedAt, started.DeployedAt), cmp.Or(c.Commit, started.Commit))
+		}
+	}
+}
+
+func (n *Needs) addNeighbors(ref Ref, at time.Time, commit string) {
+	n.Neighbors = append(n.Neighbors, Neighbors{ref, precise(at), CommitName(commit)})
+}
+
+func (c AbortDeployment) needs(n *Needs) {
 	n.Deployments = append(n.Deployments, c.Ref)
 	if c.Create != nil {
 		c.Create.needs(n)

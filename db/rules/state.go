@@ -13,8 +13,12 @@ type State struct {
 	clockBehind time.Duration
 	deployments table[*Deployment]
 	incidents   table[*Incident]
+	commits     table[*CommitList]
 	numbers     map[string]numbers
 	events      []Event
+
+	// IgnoreRollbacks leaves it to the client to say that a deployment is a rollback.
+	IgnoreRollbacks bool
 }
 
 // NewState returns an empty state. The commands will happen at the given time,
@@ -25,6 +29,7 @@ func NewState(now time.Time, clockBehind time.Duration) *State {
 		clockBehind: clockBehind,
 		deployments: newTable[*Deployment](),
 		incidents:   newTable[*Incident](),
+		commits:     newTable[*CommitList](),
 		numbers:     map[string]numbers{},
 	}
 }
@@ -53,13 +58,17 @@ type Changes struct {
 	// updated otherwise, in the order in which they were changed first.
 	Deployments []*Deployment
 	Incidents   []*Incident
+	// Commits replace those of their deployments, whose Key they have.
+	Commits []*CommitList
 	// Events are to be appended in this order.
 	Events []Event
 }
 
 // Changes returns the effects of all commands that were decided.
 func (s *State) Changes() Changes {
-	return Changes{Deployments: s.deployments.changes(), Incidents: s.incidents.changes(), Events: s.events}
+	return Changes{
+		Deployments: s.deployments.changes(), Incidents: s.incidents.changes(), Commits: s.commits.changes(), Events: s.events,
+	}
 }
 
 // DeployedBefore returns the newest deployment of a project and environment that
@@ -68,18 +77,19 @@ func (s *State) DeployedBefore(b Before) *Deployment {
 	var newest *Deployment
 	for _, d := range s.deployments.rows {
 		if d.Project == b.Project && d.Environment == b.Environment && !d.DeployedAt.IsZero() && d.DeployedAt.Before(b.Time) &&
-			(newest == nil || newest.deployedEarlier(d)) {
+			(newest == nil || s.deployedEarlier(newest, d)) {
 			newest = d
 		}
 	}
 	return newest
 }
 
-// deployedEarlier reports whether d was deployed before other or, at the same
-// time, recorded before it.
-func (d *Deployment) deployedEarlier(other *Deployment) bool {
+// deployedEarlier reports whether a was deployed before b or, at the same time,
+// recorded before it.
+func (s *State) deployedEarlier(a, b *Deployment) bool {
 	recorded := func(d *Deployment) uint64 { return uint64(d.Row) - 1 } // a new one is the last
-	return cmp.Or(d.DeployedAt.Compare(other.DeployedAt), cmp.Compare(recorded(d), recorded(other)), cmp.Compare(d.ID, other.ID)) < 0
+	return cmp.Or(a.DeployedAt.Compare(b.DeployedAt), cmp.Compare(recorded(a), recorded(b)),
+		cmp.Compare(s.deployments.order[a.Key], s.deployments.order[b.Key])) < 0
 }
 
 // record adds an event.
@@ -89,19 +99,23 @@ func (s *State) record(e Event) {
 }
 
 // mark is a point that undo returns to.
-type mark struct{ deployments, incidents, events int }
+type mark struct{ deployments, incidents, commits, events int }
 
 func (s *State) mark() mark {
-	return mark{len(s.deployments.journal), len(s.incidents.journal), len(s.events)}
+	return mark{len(s.deployments.journal), len(s.incidents.journal), len(s.commits.journal), len(s.events)}
 }
 
 func (s *State) undo(to mark) {
 	s.deployments.undo(to.deployments)
 	s.incidents.undo(to.incidents)
+	s.commits.undo(to.commits)
 	s.events = s.events[:to.events]
 }
 
-// Row is a pointer to a [Deployment] or an [Incident].
+// Now returns the time at which the commands happen.
+func (s *State) Now() time.Time { return s.now }
+
+// Row is a pointer to a [Deployment], an [Incident] or a [CommitList].
 type Row interface {
 	noun() string
 	key() Key
@@ -112,6 +126,7 @@ type Row interface {
 type table[R Row] struct {
 	rows    map[Key]R
 	ids     map[string][]Key // the keys that share an id
+	order   map[Key]int      // in which the rows were inserted
 	journal []change[R]
 }
 
@@ -122,7 +137,9 @@ type change[R Row] struct {
 	existed bool
 }
 
-func newTable[R Row]() table[R] { return table[R]{rows: map[Key]R{}, ids: map[string][]Key{}} }
+func newTable[R Row]() table[R] {
+	return table[R]{rows: map[Key]R{}, ids: map[string][]Key{}, order: map[Key]int{}}
+}
 
 // insert adds a row unless there is one with its key.
 func (t *table[R]) insert(r R) (inserted bool) {
@@ -132,6 +149,7 @@ func (t *table[R]) insert(r R) (inserted bool) {
 	}
 	t.rows[k] = r
 	t.ids[k.ID] = append(t.ids[k.ID], k)
+	t.order[k] = len(t.order)
 	return true
 }
 
@@ -203,6 +221,7 @@ func (t *table[R]) undo(kept int) {
 			continue
 		}
 		delete(t.rows, c.key)
+		delete(t.order, c.key)
 		t.ids[c.key.ID] = slices.DeleteFunc(t.ids[c.key.ID], func(k Key) bool { return k == c.key })
 	}
 	t.journal = t.journal[:kept]

@@ -3,7 +3,6 @@ package strictjson
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,14 +23,15 @@ func checkText(text []byte, outermost *keys) error {
 	return err
 }
 
-// walkValue walks the value that the text begins with and returns what follows.
-func walkValue(text []byte, path string) (rest []byte, err error) {
+// walkValue walks the value that the text begins with and returns what follows. The
+// keys are those of the object, or of the objects in the list.
+func walkValue(text []byte, path string, accepted *keys) (rest []byte, err error) {
 	text = skipSpace(text)
 	switch text[0] {
 	case '{':
-		return walkObject(text[1:], path+".", nil)
+		return walkObject(text[1:], path+".", accepted)
 	case '[':
-		return walkList(text[1:], path)
+		return walkList(text[1:], path, accepted)
 	case '"':
 		n := stringLength(text)
 		return text[n:], checkSurrogates(text[:n], path)
@@ -65,17 +65,17 @@ func walkObject(text []byte, prefix string, accepted *keys) (rest []byte, err er
 		}
 		seen = append(seen, key)
 		afterColon := skipSpace(text[n:])[1:]
-		if text, err = walkValue(afterColon, path); err != nil {
+		if text, err = walkValue(afterColon, path, accepted.of(key)); err != nil {
 			return nil, err
 		}
 	}
 	return text[1:], nil
 }
 
-func walkList(text []byte, path string) (rest []byte, err error) {
+func walkList(text []byte, path string, accepted *keys) (rest []byte, err error) {
 	text = skipSpace(text)
 	for i := 0; text[0] != ']'; i++ {
-		if text, err = walkValue(text, fmt.Sprintf("%s[%d]", path, i)); err != nil {
+		if text, err = walkValue(text, path+"["+strconv.Itoa(i)+"]", accepted); err != nil {
 			return nil, err
 		}
 		text = skipComma(text)
@@ -96,7 +96,7 @@ func checkSurrogates(text []byte, path string) error {
 			continue
 		}
 		if utf16.DecodeRune(first, escape(text[i+escapeLength:])) == utf8.RuneError {
-			return &Error{path, fmt.Sprintf(`has \u%x, which is half of a surrogate pair and no character`, first)}
+			return &Error{path, `has \u` + strconv.FormatInt(int64(first), 16) + `, which is half of a surrogate pair and no character`}
 		}
 		i += 2*escapeLength - 1
 	}

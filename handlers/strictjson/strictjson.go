@@ -38,7 +38,8 @@ func (e *Error) Error() string {
 // of a field, a key that appears more than once in its object, at any depth,
 // invalid UTF-8, or an escape such as \ud800 that is no character. Every error is
 // an [*Error], and one about an unknown key lists the known ones, except those of
-// fields with the tag strictjson:"unlisted".
+// fields with the tag strictjson:"unlisted". The keys of nested objects are accepted
+// as encoding/json does, except in a list of structs with the tag strictjson:"nested".
 func Decode(text []byte, dest any) error {
 	switch {
 	case !utf8.Valid(text):
@@ -53,7 +54,7 @@ func Decode(text []byte, dest any) error {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return &Error{Message: "has data after the JSON object"}
 	}
-	return checkText(text, newKeys(dest))
+	return checkText(text, newKeys(reflect.TypeOf(dest).Elem()))
 }
 
 // explain turns an error of encoding/json into one for whoever wrote the text.
@@ -94,14 +95,18 @@ func typeName(kind string) string {
 type keys struct {
 	known    []string
 	unlisted []string // accepted, but errors do not recommend them
+	nested   map[string]*keys
 }
 
 // newKeys returns the keys of a struct. A field with the tag strictjson:"unlisted"
 // is unlisted.
-func newKeys(dest any) *keys {
+func newKeys(of reflect.Type) *keys {
 	var k keys
-	for _, field := range reflect.VisibleFields(reflect.TypeOf(dest).Elem()) {
+	for _, field := range reflect.VisibleFields(of) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if field.Tag.Get("strictjson") == "nested" {
+			k.nested = map[string]*keys{name: newKeys(field.Type.Elem())}
+		}
 		switch {
 		case name == "-":
 		case field.Tag.Get("strictjson") == "unlisted":
@@ -111,6 +116,14 @@ func newKeys(dest any) *keys {
 		}
 	}
 	return &k
+}
+
+// of returns the keys of the objects in a list, nil if any is accepted.
+func (k *keys) of(key string) *keys {
+	if k == nil {
+		return nil
+	}
+	return k.nested[key]
 }
 
 func (k *keys) accept(key string) bool {

@@ -42,7 +42,7 @@ func (p *Plan) deployment(d Deployment) (request Request, ok bool) {
 	}
 	return Request{Row: row, Deployment: &handlers.DeploymentRequest{
 		ID: &row.ID, ProjectID: &row.Project, Environment: p.environment(),
-		FirstCommitAt: format(first), DeployStartAt: format(start), DeployedAt: format(deployed),
+		FirstCommitAt: handlers.NullableDate{Text: format(first)}, DeployStartAt: format(start), DeployedAt: format(deployed),
 	}}, true
 }
 

@@ -1,0 +1,3 @@
+-- What the store has written with failed deployments since the sixth version of the
+-- schema.
+UPDATE deployments SET failed_because = 'incident' WHERE failed;
