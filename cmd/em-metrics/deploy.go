@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -230,10 +231,10 @@ func (p process) newDeployment(ctx context.Context, f *deployFlags) (*jobDeploym
 		now:   time.Now,
 		ciRun: run,
 
-		project:     first(f.project, run.Project),
-		environment: first(f.environment, variables["DEPLOYMENT_ENVIRONMENT"], run.Environment, defaultEnvironment),
-		run:         first(f.id, run.ID),
-		user:        first(f.user, run.User),
+		project:     cmp.Or(f.project, run.Project),
+		environment: cmp.Or(f.environment, variables["DEPLOYMENT_ENVIRONMENT"], run.Environment, defaultEnvironment),
+		run:         cmp.Or(f.id, run.ID),
+		user:        cmp.Or(f.user, run.User),
 	}
 	if d.project == "" {
 		d.project = d.git.RemoteName(ctx)
@@ -245,7 +246,7 @@ func (p process) newDeployment(ctx context.Context, f *deployFlags) (*jobDeploym
 	if d.run == "" {
 		missing = append(missing, "-id")
 	}
-	if first(f.url, variables["EM_METRICS_URL"]) == "" {
+	if cmp.Or(f.url, variables["EM_METRICS_URL"]) == "" {
 		missing = append(missing, "EM_METRICS_URL or -url")
 	}
 	if len(missing) > 0 {
@@ -255,16 +256,6 @@ func (p process) newDeployment(ctx context.Context, f *deployFlags) (*jobDeploym
 	var err error
 	d.client, err = p.newClientWith(f.url, func(error) {})
 	return d, err
-}
-
-// first returns the first text that is not empty.
-func first(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }
 
 // warn prints a warning, in the way that the CI system shows it.

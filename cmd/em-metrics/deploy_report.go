@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -10,6 +10,8 @@ import (
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/ci"
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/client"
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/git"
+	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/handlers"
 )
 
 const (
@@ -19,10 +21,8 @@ const (
 	localAnswer = 300 * time.Millisecond
 	firstAnswer = 500 * time.Millisecond
 
-	maxCommits = 5_000 // of a request
 	maxRepeats = 1_000 // of one run
 	lookBack   = 50    // deployments, to find the last one of another run
-	clockSkew  = 5 * time.Minute
 )
 
 // jobDeployment is the deployment that a job reports.
@@ -43,14 +43,14 @@ type jobDeployment struct {
 	id    string             // that of the run, or with the number of the repetition
 	since *client.Deployment // the last one of another run; nil if there is none
 	// What read finds out.
-	commits       []client.Commit // nil if they are unknown
+	commits       []handlers.CommitRequest // nil if they are unknown
 	firstCommitAt string
 	unknown       string // why there is no first commit
 }
 
 // String names the deployment in messages.
 func (d *jobDeployment) String() string {
-	return fmt.Sprintf("deployment %s of %s in %s", first(d.id, d.run), d.project, d.environment)
+	return fmt.Sprintf("deployment %s of %s in %s", cmp.Or(d.id, d.run), d.project, d.environment)
 }
 
 // brings says what the deployment brings.
@@ -69,8 +69,8 @@ func (d *jobDeployment) brings() string {
 // findCommit returns the commit that is deployed: its full hash if this clone has
 // it, otherwise its name, and "" if nothing is known of it.
 func (d *jobDeployment) findCommit(ctx context.Context) string {
-	name := first(d.flags.commit, d.ciRun.Commit)
-	if hash, err := d.git.Resolve(ctx, first(name, "HEAD")); err == nil {
+	name := cmp.Or(d.flags.commit, d.ciRun.Commit)
+	if hash, err := d.git.Resolve(ctx, cmp.Or(name, "HEAD")); err == nil {
 		return hash
 	}
 	return name
@@ -166,14 +166,14 @@ func (d *jobDeployment) read(ctx context.Context) {
 
 // setCommits keeps the commits and the date of the first.
 func (d *jobDeployment) setCommits(found []git.Commit) {
-	d.commits = make([]client.Commit, 0, len(found))
+	d.commits = make([]handlers.CommitRequest, 0, len(found))
 	var first time.Time
 	for _, c := range found {
-		if c.At.Year() < 1970 || c.At.After(d.now().Add(clockSkew)) { // the service takes no such date
+		if c.At.Year() < 1970 || c.At.After(d.now().Add(db.ClockTolerance)) { // the service takes no such date
 			d.commits, d.unknown = nil, fmt.Sprintf("commit %s is of %s", c.SHA, c.At.Format(time.RFC3339))
 			return
 		}
-		d.commits = append(d.commits, client.Commit{SHA: c.SHA, At: c.At})
+		d.commits = append(d.commits, handlers.CommitRequest{SHA: c.SHA, At: c.At.Format(time.RFC3339)})
 		if first.IsZero() || c.At.Before(first) {
 			first = c.At
 		}
@@ -181,53 +181,52 @@ func (d *jobDeployment) setCommits(found []git.Commit) {
 	if len(found) > 0 {
 		d.firstCommitAt = first.Format(time.RFC3339)
 	}
-	if len(found) > maxCommits { // a request has no room for them, but the first is known
+	if len(found) > db.MaxCommits { // a request has no room for them, but the first is known
 		d.commits = nil
 	}
 }
 
 // facts returns what every report says.
-func (d *jobDeployment) facts() client.Report {
-	r := client.Report{
-		ID: d.id, ProjectID: d.project, Environment: d.environment, Commit: d.commit, Commits: d.commits,
-		Rework: d.flags.rework, Rollback: d.flags.rollback, User: d.user,
+func (d *jobDeployment) facts() handlers.DeploymentRequest {
+	q := handlers.DeploymentRequest{
+		ID: &d.id, ProjectID: &d.project, Environment: &d.environment, Commit: optional(d.commit), Commits: d.commits,
+		DeployStartAt: optional(d.flags.start), Rework: handlers.Flag(d.flags.rework),
+		Rollback: handlers.OptionalFlag{V: d.flags.rollback, Valid: d.flags.rollback}, User: d.user,
 	}
-	switch {
-	case d.commits != nil:
-	case d.firstCommitAt != "":
-		r.FirstCommitAt, _ = json.Marshal(d.firstCommitAt) // a string
-	default:
-		r.FirstCommitAt = json.RawMessage("null")
+	if d.commits == nil {
+		q.FirstCommitAt = handlers.NullableDate{Text: optional(d.firstCommitAt), Null: d.firstCommitAt == ""}
 	}
-	return r
+	return q
+}
+
+// optional returns nil for an empty text.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 // reportStart reports the start. The service takes its own time unless one is given,
 // so that a repetition does not contradict.
 func (d *jobDeployment) reportStart(ctx context.Context) ([]byte, error) {
-	r := d.facts()
-	r.DeployStartAt = d.flags.start
-	return d.client.Start(ctx, r)
+	return d.client.Start(ctx, d.facts())
 }
 
 // reportFinish reports that it is deployed, and all that the start does.
 func (d *jobDeployment) reportFinish(ctx context.Context) ([]byte, error) {
-	r := d.facts()
-	r.CreateIfNotExists, r.DeployStartAt, r.DeployedAt = true, d.flags.start, d.flags.at
-	return d.client.Finish(ctx, r)
+	q := d.facts()
+	q.DeployedAt = optional(d.flags.at)
+	return d.client.Finish(ctx, q)
 }
 
-// reportRecord reports a deployment that has not been heard of before.
+// reportRecord reports a deployment in one call. The job has deployed it.
 func (d *jobDeployment) reportRecord(ctx context.Context) ([]byte, error) {
-	if d.flags.start == "" {
-		d.flags.start = d.ciRun.Start
-	}
+	d.flags.start = cmp.Or(d.flags.start, d.ciRun.Start)
 	return d.reportFinish(ctx)
 }
 
 // reportAbort reports that it will not be deployed.
 func (d *jobDeployment) reportAbort(ctx context.Context) ([]byte, error) {
-	r := d.facts()
-	r.CreateIfNotExists, r.DeployStartAt, r.Date = true, d.flags.start, d.flags.at
-	return d.client.Abort(ctx, r)
+	return d.client.Abort(ctx, d.facts(), optional(d.flags.at))
 }

@@ -88,10 +88,7 @@ func (c *Client) RecordDeployment(ctx context.Context, d handlers.DeploymentRequ
 		stored, err := c.post(ctx, "/deployments", d)
 		return stored.created, err
 	}
-	stored, err := c.post(ctx, "/deployments/"+url.PathEscape(*d.ID)+"/deployed", handlers.DeployedRequest{
-		CreateIfNotExists: true, ProjectID: d.ProjectID, Environment: d.Environment, FirstCommitAt: d.FirstCommitAt,
-		DeployStartAt: d.DeployStartAt, DeployedAt: d.DeployedAt, Rework: d.Rework, User: d.User, Username: d.Username,
-	})
+	stored, err := c.finish(ctx, d)
 	if err == nil && stored.differs(*d.DeployedAt) {
 		err = &RejectedError{status: http.StatusConflict, problem: problem{
 			Title:  "The deployment is already deployed",

@@ -8,33 +8,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/em-metrics/em-metrics/handlers"
 )
-
-// Commit is a commit that a deployment brings.
-type Commit struct {
-	SHA string    `json:"sha"`
-	At  time.Time `json:"at"` // its author date
-}
-
-// Report is what a CI job knows of a deployment. Fields that are empty are not sent.
-type Report struct {
-	ID                string          `json:"id,omitempty"`
-	ProjectID         string          `json:"project_id,omitempty"`
-	Environment       string          `json:"environment,omitempty"`
-	CreateIfNotExists bool            `json:"create_if_not_exists,omitempty"`
-	Commit            string          `json:"commit,omitempty"`
-	Commits           []Commit        `json:"commits,omitzero"`         // nil means unknown
-	FirstCommitAt     json.RawMessage `json:"first_commit_at,omitzero"` // null means unknown
-	DeployStartAt     string          `json:"deploy_start_at,omitempty"`
-	DeployedAt        string          `json:"deployed_at,omitempty"`
-	Date              string          `json:"date,omitempty"` // when it was aborted
-	Rework            bool            `json:"rework,omitempty"`
-	Rollback          bool            `json:"rollback,omitempty"`
-	User              string          `json:"user,omitempty"`
-}
 
 // Deployment is a deployment that the service holds.
 type Deployment struct {
@@ -44,25 +20,35 @@ type Deployment struct {
 }
 
 // Start reports that a deployment has started, and returns what is recorded, as JSON.
-func (c *Client) Start(ctx context.Context, r Report) ([]byte, error) {
-	stored, err := c.post(ctx, "/deployments", r)
+func (c *Client) Start(ctx context.Context, d handlers.DeploymentRequest) ([]byte, error) {
+	stored, err := c.post(ctx, "/deployments", d)
 	return stored.body, err
 }
 
-// Finish reports that a deployment is deployed, and returns what is recorded.
-func (c *Client) Finish(ctx context.Context, r Report) ([]byte, error) {
-	return c.postAbout(ctx, r, "deployed")
+// Finish reports that a deployment is deployed, with everything that is known of its
+// start, and returns what is recorded.
+func (c *Client) Finish(ctx context.Context, d handlers.DeploymentRequest) ([]byte, error) {
+	stored, err := c.finish(ctx, d)
+	return stored.body, err
 }
 
-// Abort reports that a deployment will not be deployed, and returns what is recorded.
-func (c *Client) Abort(ctx context.Context, r Report) ([]byte, error) {
-	return c.postAbout(ctx, r, "aborted")
+func (c *Client) finish(ctx context.Context, d handlers.DeploymentRequest) (recorded, error) {
+	return c.post(ctx, "/deployments/"+url.PathEscape(*d.ID)+"/deployed", handlers.DeployedRequest{
+		CreateIfNotExists: true, ProjectID: d.ProjectID, Environment: d.Environment,
+		FirstCommitAt: d.FirstCommitAt, Commit: d.Commit, Commits: d.Commits,
+		DeployStartAt: d.DeployStartAt, DeployedAt: d.DeployedAt,
+		Rework: d.Rework, Rollback: d.Rollback, Failed: d.Failed, User: d.User, Username: d.Username,
+	})
 }
 
-func (c *Client) postAbout(ctx context.Context, r Report, event string) ([]byte, error) {
-	path := "/deployments/" + url.PathEscape(r.ID) + "/" + event
-	r.ID = ""
-	stored, err := c.post(ctx, path, r)
+// Abort reports that a deployment will not be deployed, with everything that is known
+// of its start, and returns what is recorded. The date may be nil: now.
+func (c *Client) Abort(ctx context.Context, d handlers.DeploymentRequest, date *string) ([]byte, error) {
+	stored, err := c.post(ctx, "/deployments/"+url.PathEscape(*d.ID)+"/aborted", handlers.AbortedRequest{
+		CreateIfNotExists: true, Date: date, ProjectID: d.ProjectID, Environment: d.Environment,
+		FirstCommitAt: d.FirstCommitAt, Commit: d.Commit, Commits: d.Commits, DeployStartAt: d.DeployStartAt,
+		Rework: d.Rework, Rollback: d.Rollback, User: d.User, Username: d.Username,
+	})
 	return stored.body, err
 }
 
