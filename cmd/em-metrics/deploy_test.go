@@ -187,6 +187,10 @@ func TestDeployStartAndFinishInSeveralJobs(t *testing.T) {
 	if again := p.must(j, "finish"); *again.DeployedAt != *finished.DeployedAt {
 		t.Errorf("the repetition is %+v", again)
 	}
+	const brings = "deployment 2 of shop in production is recorded: 2 commits since deployment 1, the first of 2026-03-02T09:00:00Z\n"
+	if stdout, _, code := p.run(j, "finish"); code != 0 || stdout != brings {
+		t.Errorf("the repetition printed %s, want %s", stdout, brings)
+	}
 	stdout, stderr, code := p.run(j, "abort")
 	if code != 1 || stdout != "" || !strings.Contains(stderr, "cannot be aborted") {
 		t.Errorf("the abort of a finished deployment: exit code %d, %s %s", code, stdout, stderr)
