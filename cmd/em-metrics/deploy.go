@@ -153,24 +153,25 @@ func dateFlag(flags *flag.FlagSet, dest *string, name, usage string) {
 // deployCommand is one of the commands that send one report.
 type deployCommand struct {
 	name, help string
+	done       string // what is true then
 	start, at  string // what the flags -start and -at mean; empty if there is no such flag
 	report     func(*jobDeployment, context.Context) ([]byte, error)
 }
 
 func (p process) deployStart(ctx context.Context, args []string) error {
-	return p.deployReport(ctx, args, deployCommand{"deploy start", deployStartHelp, "it started (default now)", "", (*jobDeployment).reportStart})
+	return p.deployReport(ctx, args, deployCommand{"deploy start", deployStartHelp, "has started", "it started (default now)", "", (*jobDeployment).reportStart})
 }
 
 func (p process) deployFinish(ctx context.Context, args []string) error {
-	return p.deployReport(ctx, args, deployCommand{"deploy finish", deployFinishHelp, "it started, if that was not recorded", "it was deployed (default now)", (*jobDeployment).reportFinish})
+	return p.deployReport(ctx, args, deployCommand{"deploy finish", deployFinishHelp, "is deployed", "it started, if that was not recorded", "it was deployed (default now)", (*jobDeployment).reportFinish})
 }
 
 func (p process) deployAbort(ctx context.Context, args []string) error {
-	return p.deployReport(ctx, args, deployCommand{"deploy abort", deployAbortHelp, "it started, if that was not recorded", "it ended (default now)", (*jobDeployment).reportAbort})
+	return p.deployReport(ctx, args, deployCommand{"deploy abort", deployAbortHelp, "is aborted", "it started, if that was not recorded", "it ended (default now)", (*jobDeployment).reportAbort})
 }
 
 func (p process) deployRecord(ctx context.Context, args []string) error {
-	return p.deployReport(ctx, args, deployCommand{"deploy record", deployRecordHelp, "it started (default: when the job did, if known)", "it was deployed (default now)", (*jobDeployment).reportRecord})
+	return p.deployReport(ctx, args, deployCommand{"deploy record", deployRecordHelp, "is deployed", "it started (default: when the job did, if known)", "it was deployed (default now)", (*jobDeployment).reportRecord})
 }
 
 // deployReport runs a command that sends one report, and prints what is recorded.
@@ -210,7 +211,7 @@ func (p process) deployReport(ctx context.Context, args []string, c deployComman
 		_, err = p.stdout.Write(recorded)
 		return err
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s is recorded: %s\n", d, d.brings())
+	_, err = fmt.Fprintf(p.stdout, "%s %s: %s\n", d, c.done, d.brings())
 	return err
 }
 

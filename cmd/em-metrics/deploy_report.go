@@ -62,6 +62,8 @@ func (d *jobDeployment) brings() string {
 		return "the first commit is of " + d.firstCommitAt
 	case len(d.commits) == 0:
 		return "no new commits since deployment " + d.since.ID
+	case len(d.commits) == 1:
+		return fmt.Sprintf("1 commit since deployment %s, of %s", d.since.ID, d.firstCommitAt)
 	}
 	return fmt.Sprintf("%d commits since deployment %s, the first of %s", len(d.commits), d.since.ID, d.firstCommitAt)
 }

@@ -187,7 +187,7 @@ func TestDeployStartAndFinishInSeveralJobs(t *testing.T) {
 	if again := p.must(j, "finish"); *again.DeployedAt != *finished.DeployedAt {
 		t.Errorf("the repetition is %+v", again)
 	}
-	const brings = "deployment 2 of shop in production is recorded: 2 commits since deployment 1, the first of 2026-03-02T09:00:00Z\n"
+	const brings = "deployment 2 of shop in production is deployed: 2 commits since deployment 1, the first of 2026-03-02T09:00:00Z\n"
 	if stdout, _, code := p.run(j, "finish"); code != 0 || stdout != brings {
 		t.Errorf("the repetition printed %s, want %s", stdout, brings)
 	}
@@ -268,7 +268,7 @@ func TestDeployUnknown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			stdout, stderr, code := p.run(test.job, append([]string{"start"}, test.flags...)...)
-			if code != 0 || !strings.Contains(stdout, " is recorded: the lead time is unknown: ") || !strings.Contains(stdout, test.want) || stderr != "" {
+			if code != 0 || !strings.Contains(stdout, " has started: the lead time is unknown: ") || !strings.Contains(stdout, test.want) || stderr != "" {
 				t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 			}
 			if d := p.must(test.job, append([]string{"start"}, test.flags...)...); d.FirstCommitAt != nil {
