@@ -94,6 +94,8 @@ Flags:
 // defaultEnvironment is where a job deploys to that does not say it.
 const defaultEnvironment = "production"
 
+const softFlagHelp = "exit with 0 and a warning if it cannot be recorded"
+
 // deployFlags are the flags of the deploy commands.
 type deployFlags struct {
 	url, project, environment, id, commit, user string
@@ -177,7 +179,7 @@ func (p process) deployRecord(ctx context.Context, args []string) error {
 // deployReport runs a command that sends one report, and prints what is recorded.
 func (p process) deployReport(ctx context.Context, args []string, c deployCommand) error {
 	flags, f := newDeployFlags(c.name)
-	flags.BoolVar(&f.soft, "soft", false, "exit with 0 and a warning if it cannot be recorded")
+	flags.BoolVar(&f.soft, "soft", false, softFlagHelp)
 	flags.BoolVar(&f.json, "json", false, "print what is recorded, as JSON")
 	dateFlag(flags, &f.start, "start", c.start)
 	if c.at != "" {
