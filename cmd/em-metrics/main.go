@@ -34,6 +34,10 @@ type process struct {
 	stdin   io.Reader
 	stdout  io.Writer
 	stderr  io.Writer
+
+	// describe, if it is set, is called with the flags of a command, which then does
+	// nothing else.
+	describe func(*flag.FlagSet)
 }
 
 // command is a row of the table of commands.
@@ -63,6 +67,7 @@ func commands() []command {
 		{"incident finish", nil, "incident finish ID", "record that an incident was closed", process.incidentFinish},
 		{"incident list", nil, "incident list", "print the incidents", process.incidentList},
 		{"healthcheck", nil, "healthcheck", "check that the service on this machine is alive", process.healthcheck},
+		{"completion", nil, "completion SHELL", "print a script that completes commands in bash, zsh or fish", process.completion},
 		{"version", []string{"--version", "-version"}, "version", "print the version", process.version},
 		{"help", []string{"--help", "-help", "-h"}, "help [COMMAND]", "print this help, or that of a command", process.help},
 	}
@@ -134,6 +139,10 @@ func subcommands(word string) (next []string) {
 // parseFlags parses the flags of a command. It prints help on standard output if
 // the arguments ask for it; a mistake is reported on one line, with what to try.
 func (p process) parseFlags(flags *flag.FlagSet, args []string, help string) error {
+	if p.describe != nil {
+		p.describe(flags)
+		return flag.ErrHelp
+	}
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
 	err := flags.Parse(args)
