@@ -131,24 +131,33 @@ func loadConfig(environ []string) (config, error) {
 // that <NAME>_FILE names, if it is set.
 func readSecretFiles(variables map[string]string) (problems []error) {
 	for _, v := range settings() {
-		file := variables[v.name+"_FILE"]
-		if !v.secret || file == "" {
+		if !v.secret {
 			continue
 		}
-		if variables[v.name] != "" {
-			problems = append(problems, fmt.Errorf("  %s and %s_FILE are both set: set only one", v.name, v.name))
-			continue
-		}
-		content, err := os.ReadFile(file) //nolint:gosec // the operator names the file
-		if err != nil {
-			problems = append(problems, fmt.Errorf("  %s_FILE: %w", v.name, err))
-			continue
-		}
-		if variables[v.name] = strings.TrimRight(string(content), "\r\n"); variables[v.name] == "" {
-			problems = append(problems, fmt.Errorf("  %s_FILE: %s is empty", v.name, file))
+		if err := readSecretFile(variables, v.name); err != nil {
+			problems = append(problems, err)
 		}
 	}
 	return problems
+}
+
+// readSecretFile sets the variable of one secret.
+func readSecretFile(variables map[string]string, name string) error {
+	file := variables[name+"_FILE"]
+	if file == "" {
+		return nil
+	}
+	if variables[name] != "" {
+		return fmt.Errorf("  %s and %s_FILE are both set: set only one", name, name)
+	}
+	content, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return fmt.Errorf("  %s_FILE: %w", name, err)
+	}
+	if variables[name] = strings.TrimRight(string(content), "\r\n"); variables[name] == "" {
+		return fmt.Errorf("  %s_FILE: %s is empty", name, file)
+	}
+	return nil
 }
 
 // parseProblems turns an error of the parser, which names the fields of a Go
@@ -265,20 +274,30 @@ EM_METRICS_BASIC_AUTH_PASSWORD, or from the file that <NAME>_FILE names.
 // client warns when it first repeats a request, so that the user knows at once if
 // the service cannot be reached.
 func (p process) newClient(address string) (*client.Client, error) {
+	var warn sync.Once
+	return p.newClientWith(address, func(err error) {
+		warn.Do(func() {
+			newProgress(p.stderr).clear()
+			fmt.Fprintf(p.stderr, "Warning: %v; retrying (-url or EM_METRICS_URL sets the address)\n", err)
+		})
+	})
+}
+
+// newClientWith is newClient with a function of its own for failures after which a
+// request is repeated.
+func (p process) newClientWith(address string, onRetry func(error)) (*client.Client, error) {
 	variables := env.ToMap(p.environ)
-	if problems := readSecretFiles(variables); len(problems) > 0 {
+	problems := readSecretFiles(variables)
+	if err := readSecretFile(variables, "EM_METRICS_TOKEN"); err != nil {
+		problems = append(problems, err)
+	}
+	if len(problems) > 0 {
 		return nil, fmt.Errorf("read the credentials:\n%w", errors.Join(problems...))
 	}
-	var warn sync.Once
 	c, err := client.New(client.Options{
-		OnRetry: func(err error) {
-			warn.Do(func() {
-				newProgress(p.stderr).clear()
-				fmt.Fprintf(p.stderr, "Warning: %v; retrying (-url or EM_METRICS_URL sets the address)\n", err)
-			})
-		},
+		OnRetry:  onRetry,
 		URL:      cmp.Or(address, variables["EM_METRICS_URL"], "http://localhost:"+cmp.Or(variables["PORT"], "3000")),
-		Token:    variables["EM_METRICS_TOKEN_AUTH"],
+		Token:    cmp.Or(variables["EM_METRICS_TOKEN_AUTH"], variables["EM_METRICS_TOKEN"]),
 		Username: variables["EM_METRICS_BASIC_AUTH_USERNAME"],
 		Password: variables["EM_METRICS_BASIC_AUTH_PASSWORD"],
 	})

@@ -34,6 +34,10 @@ type process struct {
 	stdin   io.Reader
 	stdout  io.Writer
 	stderr  io.Writer
+
+	// describe, if it is set, is called with the flags of a command, which then does
+	// nothing else.
+	describe func(*flag.FlagSet)
 }
 
 // command is a row of the table of commands.
@@ -53,7 +57,17 @@ func commands() []command {
 		{"sample", nil, "sample", "print a year of sample data", process.sample},
 		{"migrate-legacy", nil, "migrate-legacy FILE", "send the data of the older Node service to a running service", process.migrateLegacy},
 		{"config check", nil, "config check", "check the environment and the CONFIG file without starting", process.configCheck},
+		{"deploy run", nil, "deploy run -- COMMAND", "run a command and record it as a deployment", process.deployRun},
+		{"deploy start", nil, "deploy start", "record that a deployment has started", process.deployStart},
+		{"deploy finish", nil, "deploy finish", "record that a deployment has succeeded", process.deployFinish},
+		{"deploy abort", nil, "deploy abort", "record that a deployment has failed or was canceled", process.deployAbort},
+		{"deploy record", nil, "deploy record", "record a deployment in one call", process.deployRecord},
+		{"incident open", nil, "incident open", "record an incident", process.incidentOpen},
+		{"incident restore", nil, "incident restore ID", "record that service was restored", process.incidentRestore},
+		{"incident finish", nil, "incident finish ID", "record that an incident was closed", process.incidentFinish},
+		{"incident list", nil, "incident list", "print the incidents", process.incidentList},
 		{"healthcheck", nil, "healthcheck", "check that the service on this machine is alive", process.healthcheck},
+		{"completion", nil, "completion SHELL", "print a script that completes commands in bash, zsh or fish", process.completion},
 		{"version", []string{"--version", "-version"}, "version", "print the version", process.version},
 		{"help", []string{"--help", "-help", "-h"}, "help [COMMAND]", "print this help, or that of a command", process.help},
 	}
@@ -63,14 +77,18 @@ func commands() []command {
 var errUsage = errors.New("wrong usage")
 
 // run runs the command that the arguments name, serve by default, and returns
-// the exit code: 0 for success, 1 for failure, 2 for wrong usage.
+// the exit code: 0 for success, 1 for failure, 2 for wrong usage, or that of the
+// command that deploys.
 func run(ctx context.Context, p process) int {
 	err := p.runCommand(ctx)
+	var code exitCode
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.Is(err, errUsage):
 		return 2
+	case errors.As(err, &code):
+		return int(code)
 	}
 	fmt.Fprintf(p.stderr, "Error: %v\n", err)
 	return 1
@@ -100,13 +118,31 @@ func (p process) findCommand(args []string) (c command, rest []string, err error
 			return c, args[1:], nil
 		}
 	}
-	fmt.Fprintf(p.stderr, "Error: unknown command %q\nTry:   em-metrics help\n", args[0])
+	problem := fmt.Sprintf("unknown command %q", args[0])
+	if next := subcommands(args[0]); len(next) > 0 {
+		problem = args[0] + " must be followed by " + strings.Join(next, ", ")
+	}
+	fmt.Fprintf(p.stderr, "Error: %s\nTry:   em-metrics help\n", problem)
 	return command{}, nil, errUsage
+}
+
+// subcommands returns the second words of the commands that begin with a word.
+func subcommands(word string) (next []string) {
+	for _, c := range commands() {
+		if first, second, ok := strings.Cut(c.name, " "); ok && first == word {
+			next = append(next, second)
+		}
+	}
+	return next
 }
 
 // parseFlags parses the flags of a command. It prints help on standard output if
 // the arguments ask for it; a mistake is reported on one line, with what to try.
 func (p process) parseFlags(flags *flag.FlagSet, args []string, help string) error {
+	if p.describe != nil {
+		p.describe(flags)
+		return flag.ErrHelp
+	}
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
 	err := flags.Parse(args)

@@ -15,8 +15,10 @@ const maxEdits = 2
 // else.
 func isForeign(name string) bool {
 	switch name {
-	case "EM_METRICS_LOG_LEVEL", "EM_METRICS_VERSION", "EM_METRICS_ENDPOINT", "EM_METRICS_TEAM_ID", "EM_METRICS_TOKEN":
+	case "EM_METRICS_LOG_LEVEL", "EM_METRICS_VERSION", "EM_METRICS_ENDPOINT", "EM_METRICS_TEAM_ID":
 		return true // of the older service and its client
+	case "EM_METRICS_TOKEN", "EM_METRICS_TOKEN_FILE":
+		return true // of the commands in CI
 	}
 	// Kubernetes sets these for a Service named em-metrics.
 	return name == "EM_METRICS_PORT" || strings.HasPrefix(name, "EM_METRICS_PORT_") || strings.HasPrefix(name, "EM_METRICS_SERVICE_")

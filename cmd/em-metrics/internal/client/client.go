@@ -88,10 +88,7 @@ func (c *Client) RecordDeployment(ctx context.Context, d handlers.DeploymentRequ
 		stored, err := c.post(ctx, "/deployments", d)
 		return stored.created, err
 	}
-	stored, err := c.post(ctx, "/deployments/"+url.PathEscape(*d.ID)+"/deployed", handlers.DeployedRequest{
-		CreateIfNotExists: true, ProjectID: d.ProjectID, Environment: d.Environment, FirstCommitAt: d.FirstCommitAt,
-		DeployStartAt: d.DeployStartAt, DeployedAt: d.DeployedAt, Rework: d.Rework, User: d.User, Username: d.Username,
-	})
+	stored, err := c.finish(ctx, d)
 	if err == nil && stored.differs(*d.DeployedAt) {
 		err = &RejectedError{status: http.StatusConflict, problem: problem{
 			Title:  "The deployment is already deployed",
@@ -115,6 +112,7 @@ func (c *Client) RecordIncident(ctx context.Context, i handlers.IncidentRequest)
 // recorded is what the service says of a deployment or an incident that it holds.
 type recorded struct {
 	created    bool
+	body       []byte
 	DeployedAt string `json:"deployed_at"`
 }
 
@@ -125,50 +123,60 @@ func (r recorded) differs(deployedAt string) bool {
 	return err1 == nil && err2 == nil && !sent.Truncate(time.Millisecond).Equal(stored)
 }
 
-// post sends a request until it succeeds or fails for good.
+// post sends a request to record something.
 func (c *Client) post(ctx context.Context, path string, body any) (stored recorded, err error) {
 	content, err := json.Marshal(body)
 	if err != nil {
 		return stored, fmt.Errorf("encode the request: %w", err)
 	}
+	status, answer, err := c.send(ctx, http.MethodPost, path, content)
+	if err == nil {
+		_ = json.Unmarshal(answer, &stored) // it is stored, whatever the body
+		stored.created, stored.body = status == http.StatusCreated, answer
+	}
+	return stored, err
+}
+
+// send sends a request until it succeeds or fails for good.
+func (c *Client) send(ctx context.Context, method, path string, content []byte) (status int, answer []byte, err error) {
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
-		stored, err = c.postOnce(ctx, path, content)
+		status, answer, err = c.sendOnce(ctx, method, path, content)
 		var transient *transientError
-		if !errors.As(err, &transient) || attempt == maxAttempts {
-			return stored, err
+		if !errors.As(err, &transient) || attempt == maxAttempts || ctx.Err() != nil {
+			return status, answer, err
 		}
 		c.onRetry(err)
 		select {
 		case <-time.After(pause):
 			pause *= 2
 		case <-ctx.Done():
-			return stored, ctx.Err()
+			return status, answer, fmt.Errorf("%w (%w)", err, context.Cause(ctx))
 		}
 	}
 }
 
-func (c *Client) postOnce(ctx context.Context, path string, content []byte) (stored recorded, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(content))
+func (c *Client) sendOnce(ctx context.Context, method, path string, content []byte) (status int, answer []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(content))
 	if err != nil {
-		return stored, fmt.Errorf("send to %s: %w", c.base, err)
+		return 0, nil, fmt.Errorf("send to %s: %w", c.base, err)
 	}
-	request.Header.Set("Content-Type", "application/json")
+	if method == http.MethodPost {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	if c.authorization != "" {
 		request.Header.Set("Authorization", c.authorization)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return stored, &transientError{fmt.Errorf("send: %w", err)}
+		return 0, nil, &transientError{fmt.Errorf("send: %w", err)}
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
+	answer, err = io.ReadAll(io.LimitReader(response.Body, maxResponse))
 	if err = errors.Join(err, response.Body.Close()); err != nil {
-		return stored, &transientError{fmt.Errorf("read the response: %w", err)}
+		return 0, nil, &transientError{fmt.Errorf("read the response: %w", err)}
 	}
-	if response.StatusCode < 300 {
-		_ = json.Unmarshal(body, &stored) // it is stored, whatever the body
-		stored.created = response.StatusCode == http.StatusCreated
-		return stored, nil
+	if response.StatusCode >= 300 {
+		return response.StatusCode, nil, c.failure(response, answer)
 	}
-	return stored, c.failure(response, body)
+	return response.StatusCode, answer, nil
 }
