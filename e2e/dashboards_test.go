@@ -41,14 +41,14 @@ func startStack(t *testing.T) *stack {
 		s.waitFor("sum(deployment_frequency_total)", float64(count(w.entries[:recent], "deployment")))
 		// The rules must have seen the older entries too, or the newer ones do not
 		// increase the recorded series.
-		s.waitFor("sum(project:deployment_frequency_total:max)", float64(count(w.entries[:recent], "deployment")))
-		s.waitFor("sum(project:incident_count_total:max)", float64(count(w.entries[:recent], "incident")))
+		s.waitFor("sum(project:deployment_frequency_total)", float64(count(w.entries[:recent], "deployment")))
+		s.waitFor("sum(project:incident_count_total)", float64(count(w.entries[:recent], "incident")))
 	}
 	w.replay(t, w.entries[recent:])
 	// An open incident, for the alert, in an environment without comparisons.
 	w.service.Post("/incidents", fmt.Sprintf(`{"id": "open", "project_id": %q, "environment": "staging"}`, w.entries[0].Project))
 	for _, s := range []*server{w.scraped, w.pushed} {
-		s.waitFor("sum(project:deployment_frequency_total:max)", float64(count(w.entries, "deployment")))
+		s.waitFor("sum(project:deployment_frequency_total)", float64(count(w.entries, "deployment")))
 		s.waitFor(`sum(dora_deployments{scope="all", window="9000d"})`, float64(count(w.entries, "deployment")))
 	}
 	return w

@@ -84,7 +84,7 @@ func twoProjectsState(t *testing.T) state {
 		}
 		replay(t, service, entries)
 	}
-	prometheus.waitFor("count(count by (environment) (project:deployment_frequency_total:max))", 2)
+	prometheus.waitFor("count(count by (environment) (project:deployment_frequency_total))", 2)
 	return newState("two projects", service, prometheus)
 }
 
@@ -115,5 +115,5 @@ func replay(t *testing.T, service *programtest.Service, entries []entry) {
 // waitForRules waits until the rules have been evaluated with all entries.
 func waitForRules(s *server, entries []entry) {
 	s.t.Helper()
-	s.waitFor("sum(project:deployment_frequency_total:max)", float64(count(entries, "deployment")))
+	s.waitFor("sum(project:deployment_frequency_total)", float64(count(entries, "deployment")))
 }
