@@ -1,22 +1,25 @@
 // Renders every dashboard over the installations that EM_METRICS_STATES names and
-// checks what a user would see. With EM_METRICS_SCREENSHOTS it keeps pictures.
+// checks what a user would see. EM_METRICS_SCREENSHOTS is a folder for the pictures of
+// the README, EM_METRICS_RENDERINGS one for a picture of everything that is checked.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { chromium } from 'playwright-core';
+import { compareWithAPI } from './figures.mjs';
 import { observeCanvas, problemsOfLayout } from './layout_checks.mjs';
 import { startServer } from './server.mjs';
 
 const widths = { desktop: 1280, wide: 1600, phone: 390 };
 const states = JSON.parse(await readFile(process.env.EM_METRICS_STATES, 'utf8'));
 const dashboards = (await readdir(join(import.meta.dirname, '../../grafana/dashboards'))).map((file) => file.replace('.json', ''));
-const screenshots = process.env.EM_METRICS_SCREENSHOTS;
+const { EM_METRICS_SCREENSHOTS: screenshots, EM_METRICS_RENDERINGS: renderings } = process.env;
 
-// What may be empty although there has been a year of events: what happens rarely.
-const mayBeEmpty = {
-  year: ['Alerts', 'Failed pushes'],
-};
+// What may be empty although there has been a year of events: alerts are rare, the
+// history of levels and open incidents starts with this Prometheus, and not every
+// project has had an incident.
+const mayBeEmpty = ['Pending and firing alerts', 'Levels over time', 'Open incidents over time', 'Open incidents by project over time',
+  'Failed deployment recovery time', 'Time to restore'];
 
 let browser, server;
 before(async () => {
@@ -65,21 +68,25 @@ function problemsOfReport(report, state) {
     for (const id of unknown ?? []) problems.push(`${title}: unknown option ${id}`);
     if (state.name !== 'year') continue;
     for (const name of unmatched ?? []) problems.push(`${title}: no column ${name}`);
-    if (empty && !mayBeEmpty.year.includes(title)) problems.push(`${title}: no data`);
+    if (empty && !mayBeEmpty.includes(title)) problems.push(`${title}: no data`);
   }
   return problems;
 }
+
+// select chooses what the pictures of the project dashboard need: a busy project.
+const select = (state, dashboard) => (state.name === 'year' && dashboard === 'project' ? { 'var-project': 'storefront' } : {});
 
 for (const state of states) {
   describe(`${state.name}:`, { concurrency: 2 }, () => {
     for (const dashboard of dashboards) {
       test(dashboard, async (t) => {
-        const { page, report, problems } = await render(t, state, dashboard);
+        const { page, report, problems } = await render(t, state, dashboard, select(state, dashboard));
         problems.push(...problemsOfReport(report, state));
         for (const [device, width] of Object.entries(widths)) {
           await resize(page, width);
           problems.push(...(await page.evaluate(problemsOfLayout, width)).map((problem) => `${device}: ${problem}`));
-          if (screenshots) await keep(page, `${dashboard}-${state.name.replace(' ', '-')}-${device}`);
+          if (device === 'desktop' && state.name === 'year' && dashboard !== 'em-metrics') problems.push(...await compareWithAPI(page, report, state));
+          if (renderings) await keep(page, renderings, `${dashboard}-${state.name.replace(' ', '-')}-${device}`);
         }
         assert.deepEqual(problems, []);
       });
@@ -87,7 +94,19 @@ for (const state of states) {
   });
 }
 
-async function keep(page, name) {
-  await mkdir(screenshots, { recursive: true });
-  await page.screenshot({ path: join(screenshots, `${name}.png`) });
+async function keep(page, folder, name, options = {}) {
+  await mkdir(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`), ...options });
+}
+
+if (screenshots) {
+  test('pictures for the README', async (t) => {
+    const year = states.find(({ name }) => name === 'year');
+    for (const [name, dashboard, theme, height] of [['dashboard-light', 'dora-overview', 'light', 1250], ['dashboard-dark', 'dora-overview', 'dark', 1250],
+      ['dashboard-project', 'project', 'light', 1700], ['dashboard-incidents', 'incidents', 'light', 1400]]) {
+      const { page } = await render(t, year, dashboard, { ...select(year, dashboard), theme });
+      await resize(page, widths.desktop);
+      await keep(page, screenshots, name, { clip: { x: 0, y: 0, width: widths.desktop, height } });
+    }
+  });
 }

@@ -42,11 +42,12 @@ export function unknownOptions(panel) {
   return [...new Set(ids)].filter((id) => !registry.getIfExists(id));
 }
 
-// unmatchedOverrides lists the overrides of a panel by names that no field has.
+// unmatchedOverrides lists the overrides of a panel by names that no field has. The
+// names of queries are left out, because a query may have no result.
 export function unmatchedOverrides(panel, frames) {
   const names = frames.flatMap((frame) => frame.fields.map((field) => data.getFieldDisplayName(field, frame, frames)));
   return panel.fieldConfig.overrides
-    .filter(({ matcher }) => matcher.id === 'byName' && !names.includes(matcher.options))
+    .filter(({ matcher }) => matcher.id === 'byName' && !matcher.options.startsWith('Value #') && !names.includes(matcher.options))
     .map(({ matcher }) => matcher.options);
 }
 

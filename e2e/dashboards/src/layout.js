@@ -10,7 +10,8 @@ export function place(dashboard, variables) {
   const placed = [];
   let moved = 0;
   for (const { row, panels } of sections(dashboard.panels)) {
-    const values = row?.repeat ? variables.values(row.repeat) : [null];
+    const options = row?.repeat ? variables.values(row.repeat) : [null];
+    const values = options.length > 0 ? options : ['']; // as Grafana does
     const top = Math.min(...(row ? [row] : panels).map(({ gridPos }) => gridPos.y));
     const bottom = Math.max(top, ...[row, ...panels].filter(Boolean).map(({ gridPos }) => gridPos.y + gridPos.h));
     values.forEach((value, i) => {
@@ -21,7 +22,6 @@ export function place(dashboard, variables) {
       }
       if (i < values.length - 1) moved += bottom - top;
     });
-    if (values.length === 0) moved -= bottom - top;
   }
   return placed;
 }

@@ -28,8 +28,12 @@ async function load() {
 // replacer fills the variables in titles and links.
 const replacer = (variables, scoped, range) => (text, values) => {
   const context = values?.__dataContext?.value;
-  const shown = context ? context.field.display(context.field.values[context.rowIndex ?? 0]).text : '';
-  return variables.fill(text, { ...scoped, __url_time_range: `from=${range.from}&to=${range.to}`, '__value.text': shown });
+  const shown = (field) => field.display(field.values[context.rowIndex ?? 0]).text;
+  const filled = context ? text?.replace(/\$\{__(value\.text|data\.fields\.(\w+))(:percentencode)?\}/g, (_, what, name) => {
+    const field = name ? context.frame.fields.find((one) => one.state?.displayName === name) : context.field;
+    return encodeURIComponent(shown(field));
+  }) : text;
+  return variables.fill(filled, { ...scoped, __url_time_range: `from=${range.from}&to=${range.to}` });
 };
 
 async function preparePanel({ dashboard, range, variables, theme }, placed) {
@@ -37,8 +41,11 @@ async function preparePanel({ dashboard, range, variables, theme }, placed) {
   const replaceVariables = replacer(variables, scoped, range);
   const prepared = { ...placed, title: replaceVariables(panel.title), text: variables.fill(panel.options?.content, scoped), frames: [], replaceVariables };
   if (!panel.targets) return prepared;
+  // timeFrom is the panel's own range, such as the last year.
+  const own = panel.timeFrom ? { from: range.to - rangeUtil.intervalToMs(panel.timeFrom), to: range.to } : range;
+  prepared.range = own;
   const width = isPhone(innerWidth) ? innerWidth : (innerWidth * grid.w) / 24;
-  const runs = await Promise.all(panel.targets.map((target) => runTarget(panel, target, variables, scoped, range, width)));
+  const runs = await Promise.all(panel.targets.map((target) => runTarget(panel, target, variables, scoped, own, width)));
   prepared.queries = runs.map(({ report }) => report);
   prepared.failed = prepared.queries.find(({ error }) => error)?.error;
   prepared.unknown = unknownOptions(panel);

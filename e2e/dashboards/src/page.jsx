@@ -22,7 +22,7 @@ export function Page({ dashboard, variables, theme, placed, range }) {
       <div style={style}>
         <Controls dashboard={dashboard} variables={variables} theme={theme} />
         <div style={{ position: 'relative', height: isPhone(width) ? 'auto' : pageHeight(placed) }}>
-          {placed.map((one) => <Panel key={`${one.key} ${width}`} {...one} place={box(one.grid, width)} theme={theme} range={range} />)}
+          {placed.map((one) => <Panel key={`${one.key} ${width}`} range={range} {...one} place={box(one.grid, width)} theme={theme} />)}
         </div>
       </div>
     </ui.PanelContextProvider>

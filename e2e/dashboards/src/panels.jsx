@@ -69,6 +69,6 @@ function TimeSeries({ panel, frames, width, height, range }) {
 }
 
 function Table({ panel: { options }, frames, width, height, range, replaceVariables }) {
-  return <TableNG data={frames[0]} width={width} height={height} structureRev={1} timeRange={timeRange(range)} initialSortBy={options.sortBy}
+  return <TableNG data={frames[0]} width={width} height={height} structureRev={1} timeRange={timeRange(range)} initialSortBy={options.sortBy} sortBy={options.sortBy}
     cellHeight={options.cellHeight} noHeader={!options.showHeader} enableVirtualization={false} getActions={() => []} replaceVariables={replaceVariables} />;
 }

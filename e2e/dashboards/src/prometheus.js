@@ -51,17 +51,19 @@ function stepOf(panel, target, range, width) {
 // runTarget runs a query of a panel. It returns its frames and what to report of it.
 export async function runTarget(panel, target, variables, scoped, range, width) {
   const step = stepOf(panel, target, range, width);
-  const query = variables.fill(target.expr, {
+  const builtin = {
     ...scoped,
     __interval: duration(step),
     __rate_interval: duration(Math.max(step + scrapeInterval, 4 * scrapeInterval)),
     __range: duration(Math.round((range.to - range.from) / 1000) * 1000),
-  });
+  };
+  const query = variables.fill(target.expr, builtin);
+  const legend = variables.fill(target.legendFormat, builtin);
   const report = { refId: target.refId, query };
   try {
-    if (/\$\w/.test(query)) throw new Error(`unknown variable in ${query}`);
+    if (/\$\{?[a-z_]/.test(query)) throw new Error(`unknown variable in ${query}`);
     const { result, notes } = target.instant ? await instantQuery(query, range) : await rangeQuery(query, range, step);
-    return { frames: toFrames(panel, target, result, range, step), report: { ...report, notes, series: result.length } };
+    return { frames: toFrames(panel, { ...target, legendFormat: legend }, result, range, step), report: { ...report, notes, series: result.length } };
   } catch (error) {
     return { frames: [], report: { ...report, error: error.message } };
   }

@@ -40,8 +40,10 @@ export class Variables {
 
   // text is what the variable's drop-down shows.
   text(name) {
-    const { selected } = this.byName[name];
-    return selected === all ? 'All' : [].concat(selected).join(' + ');
+    const { selected, type, query } = this.byName[name];
+    if (selected === all) return 'All';
+    const named = type === 'custom' && query.split(',').find((option) => option.endsWith(` : ${selected}`));
+    return named ? named.split(' : ')[0].trim() : [].concat(selected).join(' + ');
   }
 
   // values are the selected values.
