@@ -117,7 +117,7 @@ func (d dashboard) variables(s *server, selected selection) (values, error) {
 		if err != nil {
 			return nil, fmt.Errorf("variable %s: %w", v.Name, err)
 		}
-		if len(options) == 0 {
+		if len(options) == 0 && !v.IncludeAll {
 			return nil, fmt.Errorf("variable %s has no options", v.Name)
 		}
 		picked := selected[v.Name]
@@ -155,6 +155,9 @@ func (v variable) options(s *server, known values) ([]string, error) {
 			return nil, err
 		}
 		text = query.Query
+	}
+	if v.Type == "constant" {
+		return []string{text}, nil
 	}
 	if v.Type == "custom" {
 		var options []string
@@ -229,7 +232,7 @@ func (v variable) format(selected []string) value {
 	return value{"(" + strings.Join(escaped, "|") + ")", text}
 }
 
-var reference = regexp.MustCompile(`\$\{(\w+)(?::(\w+))?\}|\$(\w+)`)
+var reference = regexp.MustCompile(`\$\{(\w+)(?::(\w+))?\}|\$([a-z_]\w*)`)
 
 // fill replaces the variables in an expression by their values.
 func (c values) fill(expression string, builtin map[string]string) (string, error) {

@@ -18,7 +18,7 @@ import (
 // windows lists the windows of the services in these tests: the default ones, and
 // one that includes everything.
 var windows = map[string]time.Duration{
-	"7d": 7 * day, "30d": 30 * day, "90d": 90 * day, "9000d": 9000 * day,
+	"1d": day, "7d": 7 * day, "30d": 30 * day, "90d": 90 * day, "9000d": 9000 * day,
 }
 
 const day = 24 * time.Hour
@@ -57,13 +57,13 @@ func scopes(projects []string) []scope {
 // makeHistory creates the data of a Prometheus that has run for half a year:
 // counters, buckets and gauges as it would have scraped them, and the results of
 // the recording rules for counters. promtool creates both, from OpenMetrics and
-// from the rules.
-func makeHistory(t *testing.T, entries []entry, now time.Time) (data string) {
+// from the rules. The instance is the address that it scraped.
+func makeHistory(t *testing.T, entries []entry, now time.Time, instance string) (data string) {
 	t.Helper()
 	dir := t.TempDir()
 	data = filepath.Join(dir, "data")
 	file := filepath.Join(dir, "history.txt")
-	writeHistory(t, file, entries, now)
+	writeHistory(t, file, entries, now, instance)
 	const blocks = "--max-block-duration=2400h"
 	promtool(t, "tsdb", "create-blocks-from", blocks, "openmetrics", "--quiet", file, data)
 
@@ -101,7 +101,7 @@ func promtool(t *testing.T, args ...string) {
 }
 
 // writeHistory writes OpenMetrics with the timestamps of historyTimes.
-func writeHistory(t *testing.T, name string, entries []entry, now time.Time) {
+func writeHistory(t *testing.T, name string, entries []entry, now time.Time, instance string) {
 	t.Helper()
 	file, err := os.Create(name)
 	if err != nil {
@@ -109,12 +109,13 @@ func writeHistory(t *testing.T, name string, entries []entry, now time.Time) {
 	}
 	w := bufio.NewWriter(file)
 	projects := projectsOf(entries)
+	target := fmt.Sprintf(`job="em_metrics",instance=%q,environment="production",`, instance)
 	for _, at := range historyTimes(now) {
 		for _, s := range scopes(projects) {
-			writeFigures(w, entries, s, at)
+			writeFigures(w, entries, s, at, target)
 		}
 		for _, p := range projects {
-			writeTotals(w, entries, p, teamOf(projects, p), at)
+			writeTotals(w, entries, p, teamOf(projects, p), at, target)
 		}
 	}
 	fmt.Fprintln(w, "# EOF")
@@ -152,25 +153,22 @@ func historyTimes(now time.Time) []time.Time {
 	return slices.Compact(times)
 }
 
-// targetLabels are the labels of the target that the history was scraped from.
-const targetLabels = `job="em_metrics",instance="before",environment="production",`
-
-func writeFigures(w *bufio.Writer, entries []entry, s scope, at time.Time) {
+func writeFigures(w *bufio.Writer, entries []entry, s scope, at time.Time, target string) {
 	for label, window := range windows {
 		for name, figure := range figuresOf(entries, s.projects, window, at) {
 			name, quantile, _ := strings.Cut(name, " ")
 			if quantile != "" {
 				quantile = fmt.Sprintf(",quantile=%q", quantile)
 			}
-			fmt.Fprintf(w, "%s{%swindow=%q,%s%s} %g %d\n", name, targetLabels, label, s.labels, quantile, figure, at.Unix())
+			fmt.Fprintf(w, "%s{%swindow=%q,%s%s} %g %d\n", name, target, label, s.labels, quantile, figure, at.Unix())
 		}
 	}
 }
 
 // writeTotals writes the counters and histograms of a project as they would have
 // been if every event had been reported when it happened.
-func writeTotals(w *bufio.Writer, entries []entry, project, team string, at time.Time) {
-	labels := targetLabels + fmt.Sprintf("project_id=%q", project)
+func writeTotals(w *bufio.Writer, entries []entry, project, team string, at time.Time, target string) {
+	labels := target + fmt.Sprintf("project_id=%q", project)
 	if team != "" {
 		labels += fmt.Sprintf(",team_id=%q", team)
 	}

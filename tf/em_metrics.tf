@@ -6,6 +6,7 @@ locals {
   teams_json = jsonencode({ teams = var.teams })
   teams_path = "/etc/em-metrics"
 
+  url           = var.ingress == null ? "http://${var.name}.${var.namespace}.svc:${var.service_port}" : "https://${var.ingress.host}"
   collector_url = var.alloy.enabled ? "http://${local.alloy_name}:${local.alloy_otlp_port}" : var.otel_collector_url
 
   # The Go runtime stays below 90% of the memory limit, because it does not count the

@@ -11,6 +11,7 @@ locals {
       "http://prometheus:9090", coalesce(var.grafana.prometheus_url, local.prometheus_url),
     )
     "em-metrics.yml" = file("${local.grafana_files}/provisioning/dashboards/em-metrics.yml")
+    "alerts.yml"     = file("${local.grafana_files}/provisioning/alerting/em-metrics.yml")
   }
 
   # One ConfigMap per dashboard, because a ConfigMap is limited to 1 MiB.
@@ -41,7 +42,7 @@ locals {
     resources   = var.grafana.resources
     config = {
       "provisioning" = { path = "/etc/grafana/provisioning", config_maps = {
-        (local.grafana_name) = { "prometheus.yml" = "datasources/prometheus.yml", "em-metrics.yml" = "dashboards/em-metrics.yml" }
+        (local.grafana_name) = { "prometheus.yml" = "datasources/prometheus.yml", "em-metrics.yml" = "dashboards/em-metrics.yml", "alerts.yml" = "alerting/em-metrics.yml" }
       } }
       "dashboards" = { path = "/etc/grafana/dashboards", config_maps = {
         for file, name in local.dashboard_config_maps : name => { (file) = file }
@@ -74,5 +75,6 @@ resource "kubernetes_config_map_v1" "dashboard" {
     annotations = var.dashboards.enabled ? var.dashboards.annotations : {}
   }
 
-  data = { (each.key) = file("${local.grafana_files}/dashboards/${each.key}") }
+  # Links to the events behind a figure lead to em-metrics.
+  data = { (each.key) = replace(file("${local.grafana_files}/dashboards/${each.key}"), "http://localhost:3000", local.url) }
 }

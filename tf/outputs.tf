@@ -10,7 +10,7 @@ output "service_name" {
 
 output "url" {
   description = "URL of em-metrics: external if there is an ingress, otherwise inside the cluster."
-  value       = var.ingress == null ? "http://${var.name}.${var.namespace}.svc:${var.service_port}" : "https://${var.ingress.host}"
+  value       = local.url
 }
 
 output "port_forward" {

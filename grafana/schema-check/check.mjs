@@ -85,6 +85,7 @@ function ruleErrors(dashboard, uids) {
   if (!/^em-metrics-[a-z]+$/.test(dashboard.uid)) problems.push(`uid ${dashboard.uid} does not have the form em-metrics-name`);
   if (!dashboard.tags.includes("em-metrics")) problems.push("missing tag em-metrics, which the links between dashboards use");
   const ids = new Set();
+  const titles = new Set();
   const placed = [];
   const byEnvironment = dashboard.templating.list.some((v) => v.name === "environment");
   for (const panel of dashboard.panels) {
@@ -114,7 +115,12 @@ function ruleErrors(dashboard, uids) {
     const decimals = panel.type === "heatmap" ? panel.options.yAxis.decimals : defaults.decimals;
     if (!unit) report(panel, "missing unit");
     if (/"suffix: /.test(JSON.stringify(panel))) report(panel, "suffix has a leading space, which Grafana adds itself");
-    if (decimals === undefined && panel.type !== "table") report(panel, "missing decimals");
+    // On an axis, fixed decimals make ticks look equal, and a percentage go up to 100%.
+    const axis = panel.type === "timeseries" && defaults.custom.drawStyle !== "bars";
+    if (axis && decimals !== undefined) report(panel, "has decimals, which Grafana chooses better for an axis");
+    if (!axis && decimals === undefined && panel.type !== "table") report(panel, "missing decimals");
+    if (titles.has(panel.title)) report(panel, "has the title of another panel");
+    titles.add(panel.title);
     for (const override of overrides) {
       if (override.matcher.id === "byFrameRefID" && !refs.includes(override.matcher.options)) {
         report(panel, `override for query ${override.matcher.options}, which does not exist`);

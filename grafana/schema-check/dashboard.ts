@@ -25,12 +25,13 @@ interface DataSource {
   uid: "em-metrics-prometheus";
 }
 
-interface Common extends Omit<dashboard.Panel, "type" | "options" | "fieldConfig" | "targets" | "datasource" | "transformations" | "transparent" | "description" | "gridPos" | "id" | "title"> {
+interface Common extends Omit<dashboard.Panel, "type" | "options" | "fieldConfig" | "targets" | "datasource" | "transformations" | "transparent" | "description" | "gridPos" | "id" | "title" | "links"> {
   id: number;
   title: string;
   description: string;
   gridPos: dashboard.GridPos;
   transparent?: boolean;
+  links?: { title: string; url: string; targetBlank: boolean }[];
   transformations?: dashboard.DataTransformerConfig[];
 }
 

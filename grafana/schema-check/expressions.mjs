@@ -15,7 +15,7 @@ const builtIn = { __interval: "1h", __interval_ms: "3600000", __rate_interval: "
 // Several values become an alternation, escaped once for the regular expression and
 // once for the string.
 const alternation = (values) => "(" + values.map((v) => v.replace(/[.*+?^${}()|[\]\\]/g, "\\\\$&")).join("|") + ")";
-const singleValues = { show: "1", window: "30d", bands: "2023", scope: "project" };
+const singleValues = { show: "1", window: "30d", bands: "2023", scope: "project", selection: "tz=UTC" };
 
 function value(variable, all) {
   if (!variable.multi) return { value: singleValues[variable.name] ?? "shop", text: singleValues[variable.name] ?? "shop" };
@@ -24,7 +24,7 @@ function value(variable, all) {
 }
 
 function interpolate(expression, dashboard, all) {
-  return expression.replace(/\$(?:\{(\w+)(?::(\w+))?\}|(\w+))/g, (whole, braced, format, bare) => {
+  return expression.replace(/\$(?:\{(\w+)(?::(\w+))?\}|([a-z_]\w*))/g, (whole, braced, format, bare) => {
     const name = braced ?? bare;
     if (name in builtIn) return builtIn[name];
     const variable = dashboard.templating.list.find((v) => v.name === name);

@@ -173,8 +173,8 @@ run "grafana" {
   }
 
   assert {
-    condition     = { for name, dashboard in kubernetes_config_map_v1.dashboard : name => dashboard.data[name] } == { for file in fileset("../grafana/dashboards", "*.json") : file => file("../grafana/dashboards/${file}") }
-    error_message = "The dashboards are not those of the repository."
+    condition     = { for name, dashboard in kubernetes_config_map_v1.dashboard : name => dashboard.data[name] } == { for file in fileset("../grafana/dashboards", "*.json") : file => replace(file("../grafana/dashboards/${file}"), "http://localhost:3000", output.url) }
+    error_message = "The dashboards are not those of the repository, with links to em-metrics."
   }
 
   assert {
