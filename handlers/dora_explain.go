@@ -67,20 +67,22 @@ func figureNames() string {
 func (a *api) explain(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
 	figure, b, page, format := q.figure(), q.bands(), q.page(), q.format(r)
-	dq, production := a.doraQuery(q)
+	dq := a.doraQuery(q)
 	if err := q.err(); err != nil {
 		return err
 	}
-	groups, err := a.Store.Dora(r.Context(), dq)
+	groups, err := a.Store.Dora(r.Context(), dq.Query)
 	if err != nil {
 		return err
 	}
-	found, next, err := a.Store.Explain(r.Context(), figure.Name, dq, page)
+	found, next, err := a.Store.Explain(r.Context(), figure.Name, dq.Query, page)
 	if err != nil {
 		return err
 	}
 	values := r.URL.Query()
-	values.Del("window") // it would end later by then
+	for _, name := range []string{"window", "period"} { // it would end later by then
+		values.Del(name)
+	}
 	values.Set("from", *showTime(dq.From))
 	values.Set("to", *showTime(dq.To))
 	linkNext(w, r.URL.Path, values, next)
@@ -95,7 +97,7 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request, _ httprouter.Param
 	return writeJSON(w, http.StatusOK, explainAnswer{
 		Metric: figure.Name, From: showTime(dq.From), To: showTime(dq.To), Bands: showBands(b),
 		Figure: appendFigure(nil, figure, groups[0].Totals, b.Rate(figure, groups[0])), Evidence: shown,
-		Production: production, MixedEnvironments: groups[0].MixedEnvironments && len(production) == 0,
+		Production: dq.production, MixedEnvironments: groups[0].MixedEnvironments && len(dq.production) == 0,
 	})
 }
 

@@ -61,9 +61,15 @@ func (a *api) badge(w http.ResponseWriter, r *http.Request, p httprouter.Params)
 }
 
 func (a *api) pageQuery(q *query) page.Query {
-	dq, production := a.doraQuery(q)
-	return page.Query{
-		Query: dq, Bands: q.bands(), Production: production,
-		AllEnvironments: q.values.Get("environment") == page.AllEnvironments,
+	dq := a.doraQuery(q)
+	shown := page.Query{
+		Query: dq.Query, Bands: q.bands(), Production: dq.production, Period: dq.period,
+		AllEnvironments: q.values.Get("environment") == page.AllEnvironments, Selected: url.Values{},
 	}
+	for _, name := range []string{"window", "period", "from", "to"} {
+		if value := q.values.Get(name); value != "" {
+			shown.Selected.Set(name, value)
+		}
+	}
+	return shown
 }

@@ -31,7 +31,11 @@ func TestPageComparesAMonthSoFarWithAsManyDays(t *testing.T) {
 		{time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC), "from=2026-03-01", "compared with all of February 2026", "Worse: was 1.75 a week"},
 		{time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC), "window=3d", "", "Worse: was 1 a day"},
 		{time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC), "from=2026-03-01&to=2026-03-03", "", "Unchanged"},
-		{time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC), "from=2026-02-01&to=2026-03-01", "", "Better: was"},
+		// January had six deployments in 31 days.
+		{time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC), "from=2026-02-01&to=2026-03-01", "compared with January 2026", "Better: was 1.35 a week"},
+		{time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC), "period=last-month", "compared with January 2026", "Better: was 1.35 a week"},
+		{time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC), "period=this-month", "compared with as many days of February 2026", "Better: was 2 a week"},
+		{time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC), "period=2026-Q1", "compared with as many days of Q4 2025", "Better: was none"},
 	} {
 		s.now.Set(test.now)
 		page := s.get("/?" + test.query).body

@@ -21,21 +21,17 @@ func isMixed(all dora.Group, q Query) bool { return all.MixedEnvironments && len
 // nothing.
 func (p *Renderer) newNotice(all dora.Group, q Query) *notice {
 	const rows = "A figure over all of them would mix production with the others, so each has a row of its own."
-	query := q.filter()
-	query.Set("window", dora.FormatWindow(q.Length()))
 	switch isProductionKnown := len(p.Production()) > 0; {
 	case isMixed(all, q) && isProductionKnown:
-		query.Del("environment")
-		return &notice{Text: "There are several environments. " + rows, Link: "Show production", Query: encode(query)}
+		return &notice{Text: "There are several environments. " + rows, Link: "Show production", Query: q.linkTo("environment", "")}
 	case isMixed(all, q):
 		return &notice{Text: "There are several environments, and it is not configured which of them count as production. " +
 			rows + " Choose one, or list those that count as production in the CONFIG file (production) or in " +
 			"EM_METRICS_PRODUCTION_ENVIRONMENTS."}
 	case len(q.Production) > 0 && isEmpty(all.Totals):
-		query.Set("environment", AllEnvironments)
 		return &notice{
 			Text: "Nothing in this window is in an environment that counts as production (" + isolate(strings.Join(q.Production, ", ")) + ").",
-			Link: "Show all environments", Query: encode(query),
+			Link: "Show all environments", Query: q.linkTo("environment", AllEnvironments),
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 
 	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/db/dora"
@@ -47,6 +48,11 @@ type Query struct {
 	Production dora.Environments
 	// AllEnvironments is set if all of them were asked for.
 	AllEnvironments bool
+	// Period is the month or quarter that was asked for, nil if none was.
+	Period *dora.Period
+	// Selected are the parameters that selected the window, as they were sent. There
+	// are none for the default.
+	Selected url.Values
 }
 
 // Renderer renders the page and the badges. It is safe for concurrent use.

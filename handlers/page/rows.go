@@ -24,11 +24,9 @@ func newKeyViews(now dora.Group, before dora.Totals, q Query) []keyView {
 	var views []keyView
 	for _, f := range q.Bands.Keys() {
 		current, earlier := newRatedFigure(f, now, q.Bands), newFigure(f, before)
-		explain := q.parameters()
-		explain.Set("metric", string(f.Name))
 		views = append(views, keyView{
 			figure: current, Title: f.Title, About: f.About,
-			Trend: compare(current, earlier, f.HigherIsBetter), Explain: encode(explain),
+			Trend: compare(current, earlier, f.HigherIsBetter), Explain: q.linkTo("metric", string(f.Name)),
 			Chart: newChart(now.Series, f, current.Value),
 		})
 	}
@@ -99,8 +97,7 @@ type groupRow struct {
 }
 
 func newGroupRow(g dora.Group, q Query) groupRow {
-	query := q.filter()
-	query.Set("window", dora.FormatWindow(q.Length()))
+	query := q.link()
 	row := groupRow{Name: g.Project, Environment: g.Environment, Deployments: g.Deployments, Open: g.OpenIncidents}
 	if g.Project != "" {
 		query.Set("project_id", g.Project)

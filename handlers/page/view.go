@@ -2,7 +2,6 @@ package page
 
 import (
 	"context"
-	"fmt"
 	"html/template"
 	"net/http"
 	"time"
@@ -21,6 +20,7 @@ type view struct {
 	Now                       time.Time
 	First                     *firstView // if set, replaces everything below
 	Filter                    filterView
+	Period                    periodView
 	Window, BandsIntro        string
 	Compared                  string // with what the window is compared, if it is not the one right before
 	BandsReport, BandsSource  string
@@ -41,13 +41,12 @@ const (
 
 // view reads the data of the page from the store.
 func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
-	const minute = "2 January 2006, 15:04"
-	ctx := r.Context()
+	ctx, now := r.Context(), p.Store.Now()
 	v := &view{
-		Title: "em-metrics: " + q.scope(), Scope: q.scope(), Query: encode(q.parameters()),
-		Docs: docs, Build: p.Build, Style: template.CSS(pageCSS), Now: p.Store.Now().In(q.Location),
+		Title: "em-metrics: " + q.scope(), Scope: q.scope(), Query: encode(q.exactly()),
+		Docs: docs, Build: p.Build, Style: template.CSS(pageCSS), Now: now.In(q.Location),
 		BandsIntro: "Levels follow the bands of", BandsReport: q.Bands.Report, BandsSource: q.Bands.Source,
-		Window: fmt.Sprintf("%s to %s (%s)", q.From.In(q.Location).Format(minute), q.To.In(q.Location).Format(minute), q.Location),
+		Window: q.describe(now), Period: q.periodView(now),
 	}
 	if q.Bands.Year == 0 {
 		v.BandsIntro = "Levels are the answers of"
@@ -89,7 +88,7 @@ func (p *Renderer) addFigures(ctx context.Context, v *view, q Query) error {
 		return p.addEnvironments(ctx, v, q)
 	}
 	before := q.Query
-	before.From, before.To, v.Compared = previous(q.Query, p.Store.Now())
+	before.From, before.To, v.Compared = q.previous(v.Now)
 	earlier, err := p.Store.Dora(ctx, before)
 	if err != nil {
 		return err
@@ -119,25 +118,6 @@ func (p *Renderer) addEnvironments(ctx context.Context, v *view, q Query) error 
 		*table.into = newGroupTable(table.title, groups, all, q)
 	}
 	return nil
-}
-
-// previous returns the window that a window is compared with, and its name if it is
-// not the one right before it. A month so far is compared with as many days of the
-// month before.
-func previous(q dora.Query, now time.Time) (from, to time.Time, name string) {
-	length := q.Length()
-	start := q.From.In(q.Location)
-	isMonthSoFar := start.Equal(time.Date(start.Year(), start.Month(), 1, 0, 0, 0, 0, q.Location)) &&
-		q.To.After(now) && q.To.Before(start.AddDate(0, 1, 0))
-	if !isMonthSoFar {
-		return q.From.Add(-length), q.From, ""
-	}
-	from = start.AddDate(0, -1, 0)
-	name = from.Format("January 2006")
-	if to = from.Add(length); to.After(q.From) { // the month before is shorter
-		return from.UTC(), q.From, "all of " + name
-	}
-	return from.UTC(), to.UTC(), "as many days of " + name
 }
 
 func trendInterval(length time.Duration) dora.Interval {
