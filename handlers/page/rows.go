@@ -22,41 +22,45 @@ type keyView struct {
 
 func newKeyViews(now dora.Group, before dora.Totals, q Query) []keyView {
 	var views []keyView
+	series := q.buckets(now.Series)
 	for _, f := range q.Bands.Keys() {
 		current, earlier := newRatedFigure(f, now, q.Bands), newFigure(f, before)
 		views = append(views, keyView{
 			figure: current, Title: f.Title, About: f.About,
-			Trend: compare(current, earlier, f.HigherIsBetter), Explain: q.linkTo("metric", string(f.Name)),
-			Chart: newChart(now.Series, f, current.Value),
+			Trend: compare(f, now.Totals, before, earlier.Full()), Explain: q.linkTo("metric", string(f.Name)),
+			Chart: newChart(series, f, current.Value),
 		})
 	}
 	return views
 }
 
 // compare describes how a key changed since the previous window.
-func compare(now, before figure, higherIsBetter bool) string {
-	switch {
-	case before.Number == nil || now.Number == nil:
-		return "Previously: " + before.Full()
-	case *now.Number == *before.Number:
+func compare(f dora.Figure, now, before dora.Totals, was string) string {
+	switch f.Compare(f.Value(now), f.Value(before)) {
+	case dora.Unchanged:
 		return "Unchanged"
-	case (*now.Number > *before.Number) == higherIsBetter:
-		return "Better: was " + before.Full()
+	case dora.WithinChance:
+		return "Was " + was + ": within chance"
+	case dora.Better:
+		return "Better: was " + was
+	case dora.Worse:
+		return "Worse: was " + was
 	}
-	return "Worse: was " + before.Full()
+	return "Previously: " + was
 }
 
 // trendRow is one interval of the trends, the text alternative to the charts.
 type trendRow struct {
-	From   string
-	Values []string
+	From         string
+	IsIncomplete bool
+	Values       []string
 }
 
 func newTrendRows(series []dora.Bucket, q Query) []trendRow {
 	keys := q.Bands.Keys() // once, because there may be hundreds of rows
 	rows := make([]trendRow, 0, len(series))
-	for _, bucket := range series {
-		row := trendRow{From: bucket.From.In(q.Location).Format("2 Jan 2006")}
+	for _, bucket := range q.buckets(series) {
+		row := trendRow{From: bucket.From.In(q.Location).Format("2 Jan 2006"), IsIncomplete: bucket.isIncomplete}
 		for _, f := range keys {
 			value := newFigure(f, bucket.Totals).Full()
 			if f.Kind == dora.Frequency {

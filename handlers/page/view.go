@@ -4,13 +4,17 @@ import (
 	"context"
 	"html/template"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/db/dora"
 )
 
-const docs = "https://github.com/em-metrics/em-metrics#readme"
+const (
+	docs   = "https://github.com/em-metrics/em-metrics#readme"
+	chance = "https://github.com/em-metrics/em-metrics/blob/main/docs/dora.md#what-is-within-chance"
+)
 
 // view is the data of the page's template.
 type view struct {
@@ -23,6 +27,8 @@ type view struct {
 	Period                    periodView
 	Window, BandsIntro        string
 	Compared                  string // with what the window is compared, if it is not the one right before
+	Incomplete                bool   // some interval of the trend is
+	Chance                    string // where the documentation says what is within chance
 	BandsReport, BandsSource  string
 	Keys                      []keyView
 	Trend                     []trendRow
@@ -44,7 +50,7 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 	ctx, now := r.Context(), p.Store.Now()
 	v := &view{
 		Title: "em-metrics: " + q.scope(), Scope: q.scope(), Query: encode(q.exactly()),
-		Docs: docs, Build: p.Build, Style: template.CSS(pageCSS), Now: now.In(q.Location),
+		Docs: docs, Build: p.Build, Chance: chance, Style: template.CSS(pageCSS), Now: now.In(q.Location),
 		BandsIntro: "Levels follow the bands of", BandsReport: q.Bands.Report, BandsSource: q.Bands.Source,
 		Window: q.describe(now), Period: q.periodView(now),
 	}
@@ -95,6 +101,7 @@ func (p *Renderer) addFigures(ctx context.Context, v *view, q Query) error {
 	}
 	v.Keys = newKeyViews(now.All, earlier[0].Totals, q)
 	v.Trend = newTrendRows(now.All.Series, q)
+	v.Incomplete = slices.ContainsFunc(v.Trend, func(r trendRow) bool { return r.IsIncomplete })
 	v.Projects = newGroupTable("Project", now.Top, now.Projects, q)
 	return nil
 }
