@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/em-metrics/em-metrics/db/dora"
 )
@@ -47,6 +48,8 @@ type DeploymentFilter struct {
 	Environment string
 	// Environments select those that match, unless Environment is set.
 	Environments dora.Environments
+	// Before selects those that began earlier, unless it is zero.
+	Before time.Time
 	Page
 }
 
@@ -58,5 +61,6 @@ func (s *Store) Deployments(ctx context.Context, f DeploymentFilter) ([]*Deploym
 
 func (f DeploymentFilter) conditions() (where conditions) {
 	where.labels(dora.Filter{Project: f.Project, Team: f.Team, Environment: f.Environment, Environments: f.Environments})
+	where.before("began_at", f.Before)
 	return where
 }

@@ -45,54 +45,63 @@ func (s *Store) doraOf(ctx context.Context, queries ...dora.Query) ([][]dora.Gro
 	return groups, nil
 }
 
-// Overview is the figures of a window for all projects together, with a series,
-// and for those with the most deployments.
+// Overview is the figures of a window for everything together, with a series, and
+// for the groups of one or several groupings that have the most deployments.
 type Overview struct {
-	All      dora.Group
-	Top      []dora.Group // the most deployments first
-	Projects int          // how many there are
+	All  dora.Group
+	Tops []Top // one for each grouping
 }
 
-// Overview computes the figures of a query, whose grouping is ignored, and those
-// of its n projects with the most deployments.
-func (s *Store) Overview(ctx context.Context, q dora.Query, n int) (Overview, error) {
+// Top is the groups of a grouping that have the most deployments, the most first.
+type Top struct {
+	Groups []dora.Group
+	All    int // how many groups there are
+}
+
+// Overview computes the figures of a query, whose grouping is ignored, and those of
+// the n groups with the most deployments of each grouping, in one pass over the
+// store.
+func (s *Store) Overview(ctx context.Context, q dora.Query, n int, by ...dora.GroupBy) (Overview, error) {
 	q.GroupBy = dora.GroupBy{}
-	byProject := q
-	byProject.GroupBy.Project, byProject.Interval = true, dora.NoInterval
-	groups, err := s.doraOf(ctx, q, byProject)
-	if HasCode(err, Invalid) { // too many projects to compute all of them
-		return s.overviewOfRanked(ctx, q, byProject, n)
+	queries := []dora.Query{q}
+	for _, grouping := range by {
+		grouped := q
+		grouped.GroupBy, grouped.Interval = grouping, dora.NoInterval
+		queries = append(queries, grouped)
+	}
+	groups, err := s.doraOf(ctx, queries...)
+	if HasCode(err, Invalid) && len(by) > 0 { // too many groups to compute all of them
+		return s.overviewOfRanked(ctx, queries, n)
 	}
 	if err != nil {
 		return Overview{}, err
 	}
-	return Overview{All: groups[0][0], Top: top(groups[1], n), Projects: len(groups[1])}, nil
-}
-
-func (s *Store) overviewOfRanked(ctx context.Context, q, byProject dora.Query, n int) (o Overview, err error) {
-	all, err := s.Dora(ctx, q)
-	if err != nil {
-		return Overview{}, err
+	o := Overview{All: groups[0][0]}
+	for _, found := range groups[1:] {
+		o.Tops = append(o.Tops, Top{Groups: top(found, n), All: len(found)})
 	}
-	if o.Top, o.Projects, err = s.doraOfRanked(ctx, byProject, n); err != nil {
-		return Overview{}, err
-	}
-	o.All, o.Top = all[0], top(o.Top, n)
 	return o, nil
 }
 
-// DoraTop computes the n groups of a query that have the most deployments, the
-// most first, and returns how many groups there are.
-func (s *Store) DoraTop(ctx context.Context, q dora.Query, n int) (groups []dora.Group, all int, err error) {
-	groups, err = s.Dora(ctx, q)
-	all = len(groups)
-	if HasCode(err, Invalid) { // too many to compute all of them
-		groups, all, err = s.doraOfRanked(ctx, q, n)
-	}
+// overviewOfRanked computes the overview of several queries one by one.
+func (s *Store) overviewOfRanked(ctx context.Context, queries []dora.Query, n int) (o Overview, err error) {
+	all, err := s.Dora(ctx, queries[0])
 	if err != nil {
-		return nil, 0, err
+		return Overview{}, err
 	}
-	return top(groups, n), all, nil
+	o.All = all[0]
+	for _, q := range queries[1:] {
+		groups, err := s.Dora(ctx, q)
+		count := len(groups)
+		if HasCode(err, Invalid) {
+			groups, count, err = s.doraOfRanked(ctx, q, n)
+		}
+		if err != nil {
+			return Overview{}, err
+		}
+		o.Tops = append(o.Tops, Top{Groups: top(groups, n), All: count})
+	}
+	return o, nil
 }
 
 // top returns the n groups with the most deployments.

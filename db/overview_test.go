@@ -18,7 +18,7 @@ import (
 func expectOverview(t *testing.T, s *db.Store, q dora.Query, projects int, byProject []dora.Group) {
 	t.Helper()
 	const n = 3
-	o, err := s.Overview(context.Background(), q, n)
+	o, err := s.Overview(context.Background(), q, n, dora.GroupBy{Project: true}, dora.GroupBy{Team: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,8 +27,16 @@ func expectOverview(t *testing.T, s *db.Store, q dora.Query, projects int, byPro
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.SortStableFunc(byProject, func(a, b dora.Group) int { return int(b.Deployments - a.Deployments) })
-	want := db.Overview{All: all[0], Top: byProject[:min(n, len(byProject))], Projects: projects}
+	q.GroupBy, q.Interval = dora.GroupBy{Team: true}, dora.NoInterval
+	byTeam, err := s.Dora(context.Background(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := db.Overview{All: all[0], Tops: []db.Top{{All: projects}, {All: len(byTeam)}}}
+	for i, groups := range [][]dora.Group{byProject, byTeam} {
+		slices.SortStableFunc(groups, func(a, b dora.Group) int { return int(b.Deployments - a.Deployments) })
+		want.Tops[i].Groups = groups[:min(n, len(groups))]
+	}
 	if !reflect.DeepEqual(o, want) {
 		t.Fatalf("query %+v\n got %+v\nwant %+v", q, o, want)
 	}

@@ -48,10 +48,15 @@ func TestListsUseAnIndex(t *testing.T) {
 		{"p", "t", "e", "by_project"},
 	} {
 		for _, page := range pages {
-			where := DeploymentFilter{Project: f.project, Team: f.team, Environment: f.environment}.conditions()
-			statement, args := deployments().pageOf(where, page)
-			expectPlan(t, plan(t, s, statement, args), "deployments_"+f.index)
-			for state, index := range map[IncidentState]string{AnyIncident: f.index, InProgress: "open", Unfinished: "unfinished"} {
+			for _, before := range []time.Time{{}, time.Now()} {
+				where := DeploymentFilter{Project: f.project, Team: f.team, Environment: f.environment, Before: before}.conditions()
+				statement, args := deployments().pageOf(where, page)
+				expectPlan(t, plan(t, s, statement, args), "deployments_"+f.index)
+			}
+			where := IncidentFilter{Project: f.project, Team: f.team, Environment: f.environment, OpenAt: time.Now()}.conditions()
+			statement, args := incidents().pageOf(where, page)
+			expectPlan(t, plan(t, s, statement, args), "incidents_"+f.index)
+			for state, index := range map[IncidentState]string{AnyIncident: f.index, InProgress: "open", Unfinished: "unfinished", Restored: "unfinished"} {
 				where := IncidentFilter{State: state, Project: f.project, Team: f.team, Environment: f.environment}.conditions()
 				statement, args := incidents().pageOf(where, page)
 				expectPlan(t, plan(t, s, statement, args), "incidents_"+index)

@@ -102,7 +102,7 @@ func BenchmarkReads(b *testing.B) {
 	weekly, byProject := year, year
 	weekly.Interval, byProject.GroupBy.Project = dora.Weekly, true
 	read("overview/year", func(ctx context.Context) error {
-		_, err := s.Overview(ctx, weekly, 50)
+		_, err := s.Overview(ctx, weekly, 50, dora.GroupBy{Project: true}, dora.GroupBy{Team: true})
 		return err
 	})
 	for name, q := range map[string]dora.Query{

@@ -36,6 +36,7 @@ func (a *api) home(w http.ResponseWriter, r *http.Request, _ httprouter.Params) 
 		}
 	}
 	shown := a.pageQuery(q)
+	shown.Sort = q.choice("sort", "", page.Sorts()...)
 	if err := q.err(); err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ func (q Query) link() url.Values {
 	values := q.filter()
 	maps.Copy(values, q.Selected)
 	q.setOptions(values)
+	if q.Sort != "" {
+		values.Set("sort", q.Sort)
+	}
 	return values
 }
 

@@ -53,6 +53,9 @@ type Query struct {
 	// Selected are the parameters that selected the window, as they were sent. There
 	// are none for the default.
 	Selected url.Values
+	// Sort is the column that tables of groups are sorted by, with a minus for the
+	// greatest value first. Empty means by the most deployments.
+	Sort string
 }
 
 // Renderer renders the page and the badges. It is safe for concurrent use.

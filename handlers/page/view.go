@@ -35,14 +35,19 @@ type view struct {
 	Notice                    *notice
 	Environments              *groupTable // if set, replaces the keys and the trend
 	Projects                  *groupTable
-	Incidents                 []stateRow
+	Teams                     *groupTable  // if there are any
+	Open, Restored            incidentList // at the end of the window; now
 	Deployments               []stateRow
 	Events                    []eventRow
+	NoEvents                  string // why there are none
+
+	all    dora.Group
+	newest time.Time // when the newest deployment or incident of the lists began, zero without any
 }
 
 const (
-	maxProjects = 50 // and environments
-	maxRows     = 12 // of every other list
+	maxGroups = 50 // of a table
+	maxRows   = 12 // of every other list
 )
 
 // view reads the data of the page from the store.
@@ -57,11 +62,11 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 	if q.Bands.Year == 0 {
 		v.BandsIntro = "Levels are the answers of"
 	}
-	newest, err := p.Store.RecentEvents(ctx, 1)
+	isEmpty, err := p.isStoreEmpty(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if len(newest) == 0 {
+	if isEmpty {
 		v.First = newFirstView(r, p.Credential, p.Production())
 		return v, nil
 	}
@@ -72,26 +77,29 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 			return nil, err
 		}
 	}
+	v.Notice = p.newNotice(v, q)
 	return v, nil
 }
 
-// addFigures adds the filter, the keys with their trends, and the projects.
+// addFigures adds the filter, the keys with their trends, and the tables of groups.
 func (p *Renderer) addFigures(ctx context.Context, v *view, q Query) error {
 	length := q.Length()
 	names, err := p.Store.Names(ctx, q.From.Add(-length), q.To)
 	if err != nil {
 		return err
 	}
+	v.Filter = newFilterView(names, q, p.Production())
 	trend := q.Query
 	trend.Interval = trendInterval(length)
-	now, err := p.Store.Overview(ctx, trend, maxProjects)
+	groupings := q.groupings()
+	now, err := p.Store.Overview(ctx, trend, maxGroups, groupings...)
 	if err != nil {
 		return err
 	}
-	v.Filter = newFilterView(names, q, p.Production())
-	v.Notice = p.newNotice(now.All, q)
+	v.all = now.All
+	v.addGroups(groupings, now, q)
 	if isMixed(now.All, q) {
-		return p.addEnvironments(ctx, v, q)
+		return nil
 	}
 	before := q.Query
 	before.From, before.To, v.Compared = q.previous(v.Now)
@@ -102,29 +110,49 @@ func (p *Renderer) addFigures(ctx context.Context, v *view, q Query) error {
 	v.Keys = newKeyViews(now.All, earlier[0].Totals, q)
 	v.Trend = newTrendRows(now.All.Series, q)
 	v.Incomplete = slices.ContainsFunc(v.Trend, func(r trendRow) bool { return r.IsIncomplete })
-	v.Projects = newGroupTable("Project", now.Top, now.Projects, q)
 	return nil
 }
 
-// addEnvironments adds a row for each environment, and for each project in one.
-func (p *Renderer) addEnvironments(ctx context.Context, v *view, q Query) error {
-	for _, table := range []struct {
-		title string
-		by    dora.GroupBy
-		into  **groupTable
-	}{
-		{"Environment", dora.GroupBy{Environment: true}, &v.Environments},
-		{"Project", dora.GroupBy{Environment: true, Project: true}, &v.Projects},
-	} {
-		grouped := q.Query
-		grouped.GroupBy = table.by
-		groups, all, err := p.Store.DoraTop(ctx, grouped, maxProjects)
-		if err != nil {
-			return err
-		}
-		*table.into = newGroupTable(table.title, groups, all, q)
+// groupings returns the groupings of the tables of the page: by environment too, where
+// there may be production and others.
+func (q Query) groupings() []dora.GroupBy {
+	byEnvironment := q.Environment == "" && len(q.Production) == 0
+	by := []dora.GroupBy{{Project: true, Environment: byEnvironment}, {Team: true, Environment: byEnvironment}}
+	if byEnvironment {
+		by = append(by, dora.GroupBy{Environment: true})
 	}
-	return nil
+	return by
+}
+
+// The titles of the tables of groups.
+const (
+	projectTitle     = "Project"
+	teamTitle        = "Team"
+	environmentTitle = "Environment"
+)
+
+// addGroups adds the tables of groups. Environments are named only if there are
+// several.
+func (v *view) addGroups(groupings []dora.GroupBy, o db.Overview, q Query) {
+	isMixed := isMixed(o.All, q)
+	for i, by := range groupings {
+		top := o.Tops[i]
+		if !isMixed {
+			for j := range top.Groups {
+				top.Groups[j].Environment = ""
+			}
+		}
+		switch {
+		case by.Project:
+			v.Projects = newGroupTable(projectTitle, top, q)
+		case by.Team:
+			if slices.ContainsFunc(top.Groups, func(g dora.Group) bool { return g.Team != "" }) {
+				v.Teams = newGroupTable(teamTitle, top, q)
+			}
+		case isMixed:
+			v.Environments = newGroupTable(environmentTitle, top, q)
+		}
+	}
 }
 
 func trendInterval(length time.Duration) dora.Interval {
@@ -135,60 +163,4 @@ func trendInterval(length time.Duration) dora.Interval {
 		return dora.Weekly
 	}
 	return dora.Monthly
-}
-
-// addIncidents adds the incidents not yet restored, and then those of the window
-// that are restored but not yet closed.
-func (p *Renderer) addIncidents(ctx context.Context, v *view, q Query) error {
-	filter := db.IncidentFilter{
-		State: db.InProgress, Project: q.Project, Team: q.Team, Environment: q.Environment, Environments: q.Environments,
-		Page: db.Page{Limit: maxRows},
-	}
-	incidents, _, err := p.Store.Incidents(ctx, filter)
-	if err != nil {
-		return err
-	}
-	filter.State = db.Unfinished
-	unfinished, _, err := p.Store.Incidents(ctx, filter)
-	if err != nil {
-		return err
-	}
-	for _, i := range unfinished {
-		if !i.RestoredAt.IsZero() && !i.StartedAt.Before(q.From) && len(incidents) < maxRows {
-			incidents = append(incidents, i)
-		}
-	}
-	for _, i := range incidents {
-		v.Incidents = append(v.Incidents, newIncidentRow(i, v.Now))
-	}
-	return nil
-}
-
-func (p *Renderer) addDeployments(ctx context.Context, v *view, q Query) error {
-	deployments, _, err := p.Store.Deployments(ctx, db.DeploymentFilter{
-		Project: q.Project, Team: q.Team, Environment: q.Environment, Environments: q.Environments,
-		Page: db.Page{Limit: maxRows},
-	})
-	if err != nil {
-		return err
-	}
-	for _, d := range deployments {
-		failures, err := p.Store.IncidentsOf(ctx, d.Key)
-		if err != nil {
-			return err
-		}
-		v.Deployments = append(v.Deployments, newDeploymentRow(d, len(failures), v.Now))
-	}
-	return nil
-}
-
-func (p *Renderer) addEvents(ctx context.Context, v *view, _ Query) error {
-	events, err := p.Store.RecentEvents(ctx, maxRows)
-	if err != nil {
-		return err
-	}
-	for _, e := range events {
-		v.Events = append(v.Events, newEventRow(e, v.Now))
-	}
-	return nil
 }
