@@ -81,16 +81,18 @@ func TestExplainUsesAnIndex(t *testing.T) {
 	s, _ := newStore(t)
 	for _, f := range dora.Figures() {
 		for _, filter := range []dora.Filter{{}, {Project: "p"}, {Team: "t"}, {Environment: "e"}, {Project: "p", Team: "t", Environment: "e"}} {
-			from, to := s.Window(time.Hour)
-			statement, args := evidenceQuery(f, dora.Query{From: from, To: to, Filter: filter}, Page{Limit: 10})
-			expectPlan(t, plan(t, s, statement, args), map[dora.Source]string{
-				dora.DeployedDeployments:   "deployments_by_deployed_at",
-				dora.RecoveredDeployments:  "incidents_by_restored_at",
-				dora.UnfinishedDeployments: "deployments_unfinished",
-				dora.StartedIncidents:      "incidents_by_time",
-				dora.RestoredIncidents:     "incidents_by_restored_at",
-				dora.OpenIncidents:         "incidents_by_time",
-			}[f.Source])
+			for _, part := range []Part{Everything, Counted, NotCounted} {
+				from, to := s.Window(time.Hour)
+				statement, args := evidenceQuery(f, dora.Query{From: from, To: to, Filter: filter}, part, Page{Limit: 10})
+				expectPlan(t, plan(t, s, statement, args), map[dora.Source]string{
+					dora.DeployedDeployments:   "deployments_by_deployed_at",
+					dora.RecoveredDeployments:  "incidents_by_restored_at",
+					dora.UnfinishedDeployments: "deployments_unfinished",
+					dora.StartedIncidents:      "incidents_by_time",
+					dora.RestoredIncidents:     "incidents_by_restored_at",
+					dora.OpenIncidents:         "incidents_by_time",
+				}[f.Source])
+			}
 		}
 	}
 }

@@ -75,7 +75,7 @@ func year(s *Store) map[string]func(context.Context) error {
 		"Dora":  func(ctx context.Context) error { _, err := s.Dora(ctx, q); return err },
 		"Names": func(ctx context.Context) error { _, err := s.Names(ctx, from, to); return err },
 		"Explain": func(ctx context.Context) error {
-			_, _, err := s.Explain(ctx, dora.DeploymentFrequency, q, Page{Limit: 1})
+			_, _, err := s.Explain(ctx, dora.DeploymentFrequency, q, Everything, Page{Limit: 1})
 			return err
 		},
 	}

@@ -94,7 +94,7 @@ func BenchmarkReads(b *testing.B) {
 	for _, f := range dora.Figures() {
 		for name, q := range map[string]dora.Query{"year": year, "absent-team": of(dora.Filter{Team: "nobody"})} {
 			read("explain/"+string(f.Name)+"/"+name, func(ctx context.Context) error {
-				_, _, err := s.Explain(ctx, f.Name, q, db.Page{Limit: 100})
+				_, _, err := s.Explain(ctx, f.Name, q, db.Everything, db.Page{Limit: 100})
 				return err
 			})
 		}

@@ -30,7 +30,7 @@ func (a *api) dora(w http.ResponseWriter, r *http.Request, _ httprouter.Params) 
 	q := parseQuery(r)
 	dq := a.doraQuery(q)
 	dq.GroupBy, dq.Interval = q.groupBy(), q.interval()
-	b, format := q.bands(), q.format(r)
+	b, format := q.bands(), q.format(r, "json", "csv")
 	if err := q.err(); err != nil {
 		return err
 	}

@@ -195,20 +195,23 @@ func (q *query) bands() dora.Bands {
 	return bands
 }
 
-// format returns "json" or "csv", by the parameter or else by the first media
-// type that the client accepts.
-func (q *query) format(r *http.Request) string {
-	if format := q.choice("format", "", "json", "csv"); format != "" {
-		return format
-	}
+// format returns the first of the formats, or the one that the parameter or else the
+// client prefers.
+func (q *query) format(r *http.Request, formats ...string) string {
+	return q.choice("format", preferredFormat(r, formats...), formats...)
+}
+
+// preferredFormat returns the format of the first media type that the client accepts,
+// the first one if there is none.
+func preferredFormat(r *http.Request, formats ...string) string {
 	for _, part := range strings.Split(r.Header.Get("Accept"), ",") {
 		media, _, _ := strings.Cut(part, ";")
-		switch strings.TrimSpace(media) {
-		case "text/csv":
-			return "csv"
-		case "application/json", "*/*":
-			return "json"
+		format := map[string]string{
+			"text/csv": "csv", "text/html": "html", "application/json": "json", "*/*": formats[0],
+		}[strings.TrimSpace(media)]
+		if slices.Contains(formats, format) {
+			return format
 		}
 	}
-	return "json"
+	return formats[0]
 }

@@ -75,7 +75,7 @@ func TestTablesOfThePageAreSorted(t *testing.T) {
 		if teams != want.teams || projects != want.projects {
 			t.Errorf("sort=%s: teams %s, projects %s", sort, teams, projects)
 		}
-		if n := strings.Count(page, "aria-sort="); n != 2 {
+		if n := strings.Count(page, ` aria-sort="`); n != 2 {
 			t.Errorf("sort=%s: %d columns say that the table is sorted by them", sort, n)
 		}
 	}

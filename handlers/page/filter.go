@@ -13,6 +13,8 @@ import (
 // filterView is the form above the figures.
 type filterView struct {
 	Projects, Teams, Environments, Bands []option
+	// Metrics are the figures to choose from, on a page of evidence.
+	Metrics []option
 	// Kept are the parameters that the form does not change.
 	Kept []field
 }
@@ -36,7 +38,12 @@ func newFilterView(names db.Names, q Query, production dora.Environments) filter
 			{Value: "2021", Name: "DORA 2021", Selected: q.Bands.Name == "2021"},
 			{Value: "answers", Name: "Answers of the survey", Selected: q.Bands.Name == "answers"},
 		},
-		Kept: q.kept("project_id", "team_id", "environment", "bands"),
+		Kept: q.kept("project_id", "team_id", "environment", "bands", "metric"),
+	}
+	for _, f := range dora.Figures() {
+		if q.Metric != "" {
+			shown.Metrics = append(shown.Metrics, option{Value: string(f.Name), Name: f.Title, Selected: f.Name == q.Metric})
+		}
 	}
 	if len(production) > 0 {
 		name := ""

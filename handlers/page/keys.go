@@ -23,7 +23,7 @@ func newKeyViews(now dora.Group, before dora.Totals, q Query) []keyView {
 		current, earlier := newRatedFigure(f, now, q.Bands), newFigure(f, before)
 		views = append(views, keyView{
 			figure: current, Title: f.Title, About: f.About,
-			Trend: compare(f, now.Totals, before, earlier.Full()), Explain: q.linkTo("metric", string(f.Name)),
+			Trend: compare(f, now.Totals, before, earlier.Full()), Explain: q.evidence(f.Name),
 			Chart: newChart(series, f, current.Value),
 		})
 	}

@@ -19,10 +19,24 @@ func (q Query) link() url.Values {
 	values := q.filter()
 	maps.Copy(values, q.Selected)
 	q.setOptions(values)
-	if q.Sort != "" {
-		values.Set("sort", q.Sort)
+	for name, value := range map[string]string{"sort": q.Sort, "metric": string(q.Metric)} {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	if q.Refresh > 0 {
+		values.Set("refresh", q.Refresh.String())
+	}
+	if q.IsKiosk {
+		values.Set("kiosk", "true")
 	}
 	return values
+}
+
+// evidence returns the parameters of a page of the evidence for a figure.
+func (q Query) evidence(name dora.Name) template.URL {
+	q.Metric, q.Sort, q.Refresh, q.IsKiosk = name, "", 0, false
+	return encode(q.link())
 }
 
 // exactly returns the parameters of GET /dora for the same figures, whenever they

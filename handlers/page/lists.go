@@ -40,7 +40,7 @@ func (p *Renderer) addIncidents(ctx context.Context, v *view, q Query) error {
 	}
 	v.Open = v.newIncidentList("Open incidents", open)
 	if more != nil {
-		v.Open.More = "dora/explain?" + q.linkTo("metric", "open_incidents")
+		v.Open.More = "dora/explain?" + q.evidence("open_incidents")
 	}
 	filter.State, filter.OpenAt = db.Restored, time.Time{}
 	restored, more, err := p.Store.Incidents(ctx, filter)

@@ -2,7 +2,6 @@ package page
 
 import (
 	"context"
-	"html/template"
 	"net/http"
 	"slices"
 	"time"
@@ -18,28 +17,26 @@ const (
 
 // view is the data of the page's template.
 type view struct {
-	Title, Scope, Docs, Build string
-	Query                     template.URL
-	Style                     template.CSS
-	Now                       time.Time
-	First                     *firstView // if set, replaces everything below
-	Filter                    filterView
-	Period                    periodView
-	Window, BandsIntro        string
-	Compared                  string // with what the window is compared, if it is not the one right before
-	Incomplete                bool   // some interval of the trend is
-	Chance                    string // where the documentation says what is within chance
-	BandsReport, BandsSource  string
-	Keys                      []keyView
-	Trend                     []trendRow
-	Notice                    *notice
-	Environments              *groupTable // if set, replaces the keys and the trend
-	Projects                  *groupTable
-	Teams                     *groupTable  // if there are any
-	Open, Restored            incidentList // at the end of the window; now
-	Deployments               []stateRow
-	Events                    []eventRow
-	NoEvents                  string // why there are none
+	frame
+	First                    *firstView // if set, replaces everything below
+	Filter                   filterView
+	Period                   periodView
+	Window, BandsIntro       string
+	Compared                 string // with what the window is compared, if it is not the one right before
+	Incomplete               bool   // some interval of the trend is
+	Chance                   string // where the documentation says what is within chance
+	BandsReport, BandsSource string
+	Keys                     []keyView
+	Trend                    []trendRow
+	Notice                   *notice
+	OpenCount                string      // how many incidents are open at the end of the window
+	Environments             *groupTable // if set, replaces the keys and the trend
+	Projects                 *groupTable
+	Teams                    *groupTable  // if there are any
+	Open, Restored           incidentList // at the end of the window; now
+	Deployments              []stateRow
+	Events                   []eventRow
+	NoEvents                 string // why there are none
 
 	all    dora.Group
 	newest time.Time // when the newest deployment or incident of the lists began, zero without any
@@ -52,16 +49,8 @@ const (
 
 // view reads the data of the page from the store.
 func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
-	ctx, now := r.Context(), p.Store.Now()
-	v := &view{
-		Title: "em-metrics: " + q.scope(), Scope: q.scope(), Query: encode(q.exactly()),
-		Docs: docs, Build: p.Build, Chance: chance, Style: template.CSS(pageCSS), Now: now.In(q.Location),
-		BandsIntro: "Levels follow the bands of", BandsReport: q.Bands.Report, BandsSource: q.Bands.Source,
-		Window: q.describe(now), Period: q.periodView(now),
-	}
-	if q.Bands.Year == 0 {
-		v.BandsIntro = "Levels are the answers of"
-	}
+	ctx := r.Context()
+	v := &view{frame: p.pageFrame(q)}
 	isEmpty, err := p.isStoreEmpty(ctx)
 	if err != nil {
 		return nil, err
@@ -70,9 +59,16 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 		v.First = newFirstView(r, p.Credential, p.Production())
 		return v, nil
 	}
-	for _, add := range []func(context.Context, *view, Query) error{
-		p.addFigures, p.addIncidents, p.addDeployments, p.addEvents,
-	} {
+	v.Window, v.Period, v.Chance = q.describe(v.Now), q.periodView(v.Now), chance
+	v.BandsIntro, v.BandsReport, v.BandsSource = "Levels follow the bands of", q.Bands.Report, q.Bands.Source
+	if q.Bands.Year == 0 {
+		v.BandsIntro = "Levels are the answers of"
+	}
+	sections := []func(context.Context, *view, Query) error{p.addFigures, p.addDeployments, p.addIncidents, p.addEvents}
+	if q.IsKiosk {
+		sections = sections[:2] // without deployments there would be no notice of old data
+	}
+	for _, add := range sections {
 		if err := add(ctx, v, q); err != nil {
 			return nil, err
 		}
@@ -81,22 +77,34 @@ func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
 	return v, nil
 }
 
+// pageFrame returns the frame of the page.
+func (p *Renderer) pageFrame(q Query) frame {
+	exact := encode(q.exactly())
+	links := []anchor{
+		{"Metrics", "metrics"}, {"API", "openapi.yaml"}, {"JSON", "dora?" + exact}, {"CSV", "dora?" + exact + "&format=csv"},
+		{"Kiosk", "?" + q.linkTo("kiosk", "true", "refresh", "60s")}, {"Documentation", docs},
+	}
+	if q.IsKiosk {
+		links = []anchor{{"Full page", "?" + q.linkTo("kiosk", "", "refresh", "")}}
+	}
+	f := p.frame("em-metrics: "+q.scope(), "Delivery metrics for "+q.scope(), q.Location, links...)
+	f.Refresh, f.Still, f.IsKiosk = int(q.Refresh.Seconds()), q.linkTo("refresh", ""), q.IsKiosk
+	return f
+}
+
 // addFigures adds the filter, the keys with their trends, and the tables of groups.
 func (p *Renderer) addFigures(ctx context.Context, v *view, q Query) error {
-	length := q.Length()
-	names, err := p.Store.Names(ctx, q.From.Add(-length), q.To)
-	if err != nil {
+	if err := p.addFilter(ctx, v, q); err != nil {
 		return err
 	}
-	v.Filter = newFilterView(names, q, p.Production())
 	trend := q.Query
-	trend.Interval = trendInterval(length)
+	trend.Interval = trendInterval(q.Length())
 	groupings := q.groupings()
 	now, err := p.Store.Overview(ctx, trend, maxGroups, groupings...)
 	if err != nil {
 		return err
 	}
-	v.all = now.All
+	v.all, v.OpenCount = now.All, plural(now.All.OpenIncidents, "open incident")
 	v.addGroups(groupings, now, q)
 	if isMixed(now.All, q) {
 		return nil
@@ -110,6 +118,19 @@ func (p *Renderer) addFigures(ctx context.Context, v *view, q Query) error {
 	v.Keys = newKeyViews(now.All, earlier[0].Totals, q)
 	v.Trend = newTrendRows(now.All.Series, q)
 	v.Incomplete = slices.ContainsFunc(v.Trend, func(r trendRow) bool { return r.IsIncomplete })
+	return nil
+}
+
+// addFilter adds the names to choose from, which a kiosk has no form for.
+func (p *Renderer) addFilter(ctx context.Context, v *view, q Query) error {
+	if q.IsKiosk {
+		return nil
+	}
+	names, err := p.Store.Names(ctx, q.From.Add(-q.Length()), q.To)
+	if err != nil {
+		return err
+	}
+	v.Filter = newFilterView(names, q, p.Production())
 	return nil
 }
 
