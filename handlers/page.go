@@ -27,18 +27,38 @@ func newPages(o Options) (*page.Renderer, error) {
 	return page.New(page.Options{Store: o.Store, Build: o.Build.String(), Credential: credential, Production: o.Production, FormatCursor: formatCursor})
 }
 
-// home serves GET /: 200 with the figures as an HTML page, 400 for bad
-// parameters. Empty parameters are ignored.
+// home serves GET /: 200 with the figures as an HTML page, or one of its tables as
+// CSV, 400 for bad parameters. Empty parameters are ignored.
 func (a *api) home(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
 	isKiosk := q.isSet("kiosk")
 	q.ignoreEmpty()
 	shown := a.pageQuery(q)
 	shown.Sort, shown.Refresh, shown.IsKiosk = q.choice("sort", "", page.Sorts()...), q.refresh(), isKiosk
+	format, table := q.choice("format", "html", "html", "csv"), q.choice("table", "projects", page.Tables()...)
 	if err := q.err(); err != nil {
 		return err
 	}
+	if format == "csv" {
+		return a.gates.series.serve(w, r, func(w http.ResponseWriter) error { return a.writeTable(w, r, shown, table) })
+	}
 	return a.pages.Page(w, r, shown)
+}
+
+// writeTable writes a table of the page as CSV.
+func (a *api) writeTable(w http.ResponseWriter, r *http.Request, q page.Query, name string) error {
+	header, rows, err := a.pages.Table(r.Context(), q, name)
+	if err != nil {
+		return err
+	}
+	return writeCSV(w, name+".csv", header, func(yield func([]string) bool) {
+		for _, row := range rows {
+			row[0], row[1] = csvCell(row[0]), csvCell(row[1]) // the others are ours
+			if !yield(row) {
+				return
+			}
+		}
+	})
 }
 
 // ignoreEmpty removes empty parameters, because a form sends empty fields too.

@@ -1,7 +1,9 @@
 package handlers_test
 
 import (
+	"encoding/csv"
 	"fmt"
+	"html"
 	"regexp"
 	"slices"
 	"strings"
@@ -165,5 +167,53 @@ func TestPageOfAnInstallationWithOldDataLeadsToIt(t *testing.T) {
 		if !strings.Contains(notice, test.says) || !strings.Contains(notice, test.link) || (notice == "") != (test.says == "") {
 			t.Errorf("%q: %s", test.query, notice)
 		}
+	}
+}
+
+// TestTablesOfThePageAsCSV follows the links below the tables.
+func TestTablesOfThePageAsCSV(t *testing.T) {
+	s := twoTeams(t)
+	page := s.get("/?window=1d&sort=name").body
+	link := regexp.MustCompile(`<a href="(\?[^"]*)" aria-label="(\w+) as CSV">`)
+	tables := map[string][][]string{}
+	for _, found := range link.FindAllStringSubmatch(page, -1) {
+		got := s.get("/" + html.UnescapeString(found[1]))
+		if got.status != 200 || !strings.HasPrefix(got.header.Get("Content-Type"), "text/csv") {
+			t.Fatalf("%s: %d %s", found[1], got.status, got.header)
+		}
+		records, err := csv.NewReader(strings.NewReader(got.body)).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables[found[2]] = records
+	}
+	want := map[string][]string{
+		"Project": {"api", "app", "none", "shop"}, "Team": {"no team", "blue", "red"},
+	}
+	for title, names := range want {
+		table := tables[title+"s"]
+		if len(table) != len(names)+1 || table[0][0] != title {
+			t.Fatalf("%s: %q", title, table)
+		}
+		for i, name := range names {
+			if table[i+1][0] != name {
+				t.Errorf("%s %d is %q", title, i, table[i+1])
+			}
+		}
+	}
+	shop := map[string]string{}
+	for i, column := range tables["Projects"][0] {
+		shop[column] = tables["Projects"][4][i]
+	}
+	for column, value := range map[string]string{
+		"Deployments": "3", "Deployments per day": "3", "Change lead time, median (hours)": "1", "Change lead time, 90th percentile (hours)": "1",
+		"Change failure rate (%)": "33.33333333333333", "Failed deployment recovery time, median (hours)": "", "Open incidents": "1",
+	} {
+		if got, ok := shop[column]; !ok || got != value {
+			t.Errorf("%s of shop is %q, want %q, in %q", column, got, value, shop)
+		}
+	}
+	if mixed := s.get("/?format=csv&table=environments&environment=*&window=1d").body; !strings.Contains(mixed, "\nproduction,production,10,") || !strings.Contains(mixed, "\nstaging,staging,1,") {
+		t.Error(mixed)
 	}
 }

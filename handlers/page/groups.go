@@ -16,7 +16,10 @@ type groupTable struct {
 	Title   string // of one group
 	Columns []column
 	Rows    []groupRow
-	More    string // what is not in the table
+	More    string       // what is not in the table
+	CSV     template.URL // the table with all its rows
+
+	groups []dora.Group // of the rows
 }
 
 // column is a column of a table of groups, whose header is a link that sorts by it.
@@ -95,8 +98,14 @@ func (q Query) columns(title string) []column {
 
 // newGroupTable returns the table of the groups of a grouping, sorted as asked for.
 func newGroupTable(title string, top db.Top, q Query) *groupTable {
-	t := &groupTable{Title: title, Columns: q.columns(title)}
-	groups := slices.Clone(top.Groups)
+	csv := q.exactly()
+	for name, value := range map[string]string{"format": "csv", "table": strings.ToLower(title) + "s", "sort": q.Sort} {
+		if value != "" {
+			csv.Set(name, value)
+		}
+	}
+	t := &groupTable{Title: title, Columns: q.columns(title), CSV: encode(csv), groups: top.Groups}
+	groups := t.groups
 	for _, c := range t.Columns {
 		if q.Sort != "" && c.Sort != "" {
 			slices.SortStableFunc(groups, c.compare)
@@ -106,7 +115,7 @@ func newGroupTable(title string, top db.Top, q Query) *groupTable {
 		t.Rows = append(t.Rows, newGroupRow(title, g, q))
 	}
 	if more := top.All - len(groups); more > 0 {
-		t.More = fmt.Sprintf("and %d more with fewer deployments; use the filter or download the CSV", more)
+		t.More = fmt.Sprintf("and %d more with fewer deployments; they are in the CSV", more)
 	}
 	return t
 }
