@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/db/rules"
@@ -68,6 +69,8 @@ type DeploymentFilter struct {
 	Environment string
 	// Environments select those that match, unless Environment is set.
 	Environments dora.Environments
+	// Before selects those that began earlier, unless it is zero.
+	Before time.Time
 	Page
 }
 
@@ -133,5 +136,6 @@ func (f DeploymentFilter) conditions() (where conditions) {
 	case AnyDeployment:
 	}
 	where.labels(dora.Filter{Project: f.Project, Team: f.Team, Environment: f.Environment, Environments: f.Environments})
+	where.before("began_at", f.Before)
 	return where
 }

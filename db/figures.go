@@ -37,33 +37,55 @@ func (s *Store) DoraTotals(ctx context.Context, q dora.Query) (dora.Totals, erro
 }
 
 // Overview is the figures of a window together, with a series. [Overview.Top] has
-// those of its projects and environments.
+// those of its projects, teams and environments.
 type Overview struct {
 	All dora.Group
 
 	store  *Store
 	query  dora.Query
 	groups *dora.Overview
+	teams  map[dora.GroupBy]*dora.Aggregation
 }
 
 // Overview computes the figures of a query, whose grouping is ignored, in one pass
-// over the store.
-func (s *Store) Overview(ctx context.Context, q dora.Query) (*Overview, error) {
+// over the store. The groupings by team that [Overview.Top] will be asked for are
+// computed in the same pass.
+func (s *Store) Overview(ctx context.Context, q dora.Query, byTeam ...dora.GroupBy) (*Overview, error) {
 	groups, err := dora.NewOverview(q)
-	if err == nil {
-		err = s.readers.figures.aggregate(ctx, q, groups)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("read figures: %w", figuresError(err))
 	}
-	return &Overview{All: groups.All(), store: s, query: q, groups: groups}, nil
+	teams := map[dora.GroupBy]*dora.Aggregation{}
+	into := together{groups}
+	for _, by := range byTeam {
+		grouped := q
+		grouped.GroupBy, grouped.Interval = by, dora.NoInterval
+		if teams[by], err = dora.NewAggregation(grouped); err != nil {
+			return nil, fmt.Errorf("read figures: %w", figuresError(err))
+		}
+		into = append(into, teams[by])
+	}
+	err = figuresError(s.readers.figures.aggregate(ctx, q, into))
+	if HasCode(err, Invalid) && len(byTeam) > 0 { // too many teams for one pass
+		return s.Overview(ctx, q)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read figures: %w", err)
+	}
+	return &Overview{All: groups.All(), store: s, query: q, groups: groups, teams: teams}, nil
 }
 
-// Top returns the n groups by project, by environment or by both that have the most
-// deployments, the most first, and how many groups there are. It reads the store
-// again only if there are too many projects for one pass.
+// Top returns the n groups of a grouping that have the most deployments, the most
+// first, and how many groups there are. It reads the store again only if there are
+// too many projects or teams for one pass.
 func (o *Overview) Top(ctx context.Context, by dora.GroupBy, n int) (groups []dora.Group, all int, err error) {
-	groups, ok := o.groups.By(by)
+	teams, ok := o.teams[by]
+	switch {
+	case ok:
+		groups = teams.Groups()
+	case !by.Team:
+		groups, ok = o.groups.By(by)
+	}
 	all = len(groups)
 	if !ok {
 		q := o.query

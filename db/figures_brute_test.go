@@ -270,8 +270,11 @@ func bruteDistribution(values []time.Duration) dora.Distribution {
 		}
 		return rounded(value)
 	}
+	// The interval leaves out as many of the least as of the greatest: one less than
+	// half the samples, less 0.98 times their root, rounded.
+	low := max(0, int(math.Floor(float64(len(values))/2-0.98*math.Sqrt(float64(len(values)))+0.5))-1)
 	return dora.Distribution{
-		Samples: int64(len(values)), P50: nth(5), P90: nth(9),
+		Samples: int64(len(values)), P50: nth(5), P90: nth(9), Low: values[low], High: values[len(values)-1-low],
 		Mean: rounded(sum.Quo(sum, new(big.Rat).SetInt64(int64(len(values))))),
 	}
 }

@@ -37,16 +37,27 @@ type Evidence struct {
 // MaxShownCommits is how many commits of a deployment [Store.Explain] lists.
 const MaxShownCommits = 100
 
+// Part selects evidence of a ratio by whether it is in the numerator.
+type Part int
+
+// The parts. Of other figures than ratios everything is counted.
+const (
+	Everything Part = iota
+	Counted
+	NotCounted
+)
+
 // Explain lists the deployments or incidents that a figure of a window is
-// computed from, the newest first. The grouping and the interval of the query
-// are ignored. The cursor is where the next page begins, nil after the last.
-func (s *Store) Explain(ctx context.Context, name dora.Name, q dora.Query, page Page) (evidence []Evidence, next *Cursor, err error) {
+// computed from, or a part of them, the newest first. The grouping and the interval
+// of the query are ignored. The cursor is where the next page begins, nil after the
+// last.
+func (s *Store) Explain(ctx context.Context, name dora.Name, q dora.Query, part Part, page Page) (evidence []Evidence, next *Cursor, err error) {
 	figure, ok := dora.Find(name)
 	if !ok {
 		return nil, nil, fmt.Errorf("explain: there is no figure %q", name)
 	}
 	err = s.readers.figures.snapshot(ctx, func(tx *sql.Tx) error {
-		if evidence, next, err = findEvidence(ctx, tx, figure, q, page); err != nil {
+		if evidence, next, err = findEvidence(ctx, tx, figure, q, part, page); err != nil {
 			return err
 		}
 		return loadEvidence(ctx, tx, figure, evidence)
@@ -58,7 +69,7 @@ func (s *Store) Explain(ctx context.Context, name dora.Name, q dora.Query, page 
 }
 
 // findEvidence finds a page of evidence, without its deployments and incidents.
-func findEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, q dora.Query, page Page) ([]Evidence, *Cursor, error) {
+func findEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, q dora.Query, part Part, page Page) ([]Evidence, *Cursor, error) {
 	var found []Evidence
 	tables := tablesOf(f.Source)
 	each := page
@@ -66,7 +77,7 @@ func findEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, q dora.Query, 
 		each.Limit, each.Offset = page.Limit+page.Offset, 0
 	}
 	for _, table := range tables {
-		statement, args := evidenceQuery(f, table, q, each)
+		statement, args := evidenceQuery(f, table, q, part, each)
 		rows, err := tx.QueryContext(ctx, statement, args...)
 		if err != nil {
 			return nil, nil, err
@@ -109,7 +120,7 @@ func tablesOf(s dora.Source) []string {
 }
 
 // evidenceQuery is the query for a page of evidence from one of its tables.
-func evidenceQuery(f dora.Figure, table string, q dora.Query, page Page) (statement string, args []any) {
+func evidenceQuery(f dora.Figure, table string, q dora.Query, part Part, page Page) (statement string, args []any) {
 	at, where := evidenceOf(f.Source, millis(q.From), millis(q.To))
 	counted, value, linked := "1", "NULL", "''"
 	switch f.Kind {
@@ -135,6 +146,13 @@ func evidenceQuery(f dora.Figure, table string, q dora.Query, page Page) (statem
 		linked = linkedIDs("deployments")
 	case dora.FailedDeploymentRecoveryTime:
 		linked = linkedIDs("recovered")
+	}
+	switch part {
+	case Counted:
+		where.add(counted)
+	case NotCounted:
+		where.add("NOT " + counted)
+	case Everything:
 	}
 	where.labels(q.Filter)
 	where.after(at, page.After)

@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -27,22 +28,23 @@ func TestExplainAddsUpToTheFigures(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range dora.Figures() {
-			evidence := explainAll(t, s, f.Name, q)
+			evidence := explainAll(t, s, f.Name, q, db.Everything)
+			checkParts(t, s, f.Name, q, evidence)
 			checkEvidence(t, f.Name, groups[0].Totals, evidence)
 			checkLinked(t, f.Name, h, evidence)
 		}
 		wipe()
 	}
-	if _, _, err := s.Explain(context.Background(), "luck", dora.Query{}, db.Page{Limit: 1}); err == nil {
+	if _, _, err := s.Explain(context.Background(), "luck", dora.Query{}, db.Everything, db.Page{Limit: 1}); err == nil {
 		t.Error("an unknown metric was explained")
 	}
 }
 
-func explainAll(t *testing.T, s *db.Store, m dora.Name, q dora.Query) (all []db.Evidence) {
+func explainAll(t *testing.T, s *db.Store, m dora.Name, q dora.Query, part db.Part) (all []db.Evidence) {
 	t.Helper()
 	page := db.Page{Limit: 3}
 	for {
-		evidence, next, err := s.Explain(context.Background(), m, q, page)
+		evidence, next, err := s.Explain(context.Background(), m, q, part, page)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,6 +53,17 @@ func explainAll(t *testing.T, s *db.Store, m dora.Name, q dora.Query) (all []db.
 			return all
 		}
 		page.After = next
+	}
+}
+
+// checkParts compares what is counted and what is not with the whole.
+func checkParts(t *testing.T, s *db.Store, m dora.Name, q dora.Query, all []db.Evidence) {
+	t.Helper()
+	for part, isCounted := range map[db.Part]bool{db.Counted: true, db.NotCounted: false} {
+		want := slices.DeleteFunc(slices.Clone(all), func(e db.Evidence) bool { return e.Counted != isCounted })
+		if got := explainAll(t, s, m, q, part); !reflect.DeepEqual(got, want) && len(got)+len(want) > 0 {
+			t.Fatalf("%s: %+v, want %+v", m, got, want)
+		}
 	}
 }
 

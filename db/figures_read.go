@@ -98,6 +98,58 @@ type aggregator interface {
 	AddRecovery(dora.Labels, dora.Recovery) error
 }
 
+// together adds to several aggregators, so that one pass over the store serves
+// all of them.
+type together []aggregator
+
+// GroupBy returns the labels that at least one of them groups by.
+func (t together) GroupBy() (by dora.GroupBy) {
+	for _, a := range t {
+		one := a.GroupBy()
+		by.Project, by.Team, by.Environment = by.Project || one.Project, by.Team || one.Team, by.Environment || one.Environment
+	}
+	return by
+}
+
+// AddDeployment adds a deployment to all of them.
+func (t together) AddDeployment(l dora.Labels, d dora.Deployment) error {
+	return t.each(func(a aggregator) error { return a.AddDeployment(l, d) })
+}
+
+// AddUnfinished adds an unfinished deployment to all of them.
+func (t together) AddUnfinished(l dora.Labels, beganAt int64) error {
+	return t.each(func(a aggregator) error { return a.AddUnfinished(l, beganAt) })
+}
+
+// AddAborted adds an aborted deployment to all of them.
+func (t together) AddAborted(l dora.Labels, abortedAt int64) error {
+	return t.each(func(a aggregator) error { return a.AddAborted(l, abortedAt) })
+}
+
+// AddCommits adds the commits of a deployment to all of them.
+func (t together) AddCommits(l dora.Labels, c dora.Commits) error {
+	return t.each(func(a aggregator) error { return a.AddCommits(l, c) })
+}
+
+// AddIncident adds an incident to all of them.
+func (t together) AddIncident(l dora.Labels, i dora.Incident) error {
+	return t.each(func(a aggregator) error { return a.AddIncident(l, i) })
+}
+
+// AddRecovery adds a failed deployment that has recovered to all of them.
+func (t together) AddRecovery(l dora.Labels, r dora.Recovery) error {
+	return t.each(func(a aggregator) error { return a.AddRecovery(l, r) })
+}
+
+func (t together) each(add func(aggregator) error) error {
+	for _, a := range t {
+		if err := add(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (r *figuresReader) addDeployments(ctx context.Context) error {
 	rows := numbersQuery{
 		numbers: []string{

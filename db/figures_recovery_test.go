@@ -88,5 +88,5 @@ func checkRecovery(t *testing.T, s *db.Store, q dora.Query, samples []time.Durat
 	if got := groups[0].FailedDeploymentRecovery; got != bruteDistribution(samples) {
 		t.Errorf("from %d: got %+v, want %v", q.RecoveryFrom, got, samples)
 	}
-	checkEvidence(t, dora.FailedDeploymentRecoveryTime, groups[0].Totals, explainAll(t, s, dora.FailedDeploymentRecoveryTime, q))
+	checkEvidence(t, dora.FailedDeploymentRecoveryTime, groups[0].Totals, explainAll(t, s, dora.FailedDeploymentRecoveryTime, q, db.Everything))
 }

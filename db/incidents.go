@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/em-metrics/em-metrics/db/dora"
 )
@@ -50,6 +51,7 @@ const (
 	AnyIncident IncidentState = iota
 	InProgress                // not restored
 	Unfinished                // not finished
+	Restored                  // restored, but not finished
 )
 
 // IncidentFilter selects incidents. Empty fields match any.
@@ -60,6 +62,9 @@ type IncidentFilter struct {
 	Environment string
 	// Environments select those that match, unless Environment is set.
 	Environments dora.Environments
+	// OpenAt selects those that had started and were not restored at this time,
+	// unless it is zero.
+	OpenAt time.Time
 	Page
 }
 
@@ -75,9 +80,15 @@ func (f IncidentFilter) conditions() (where conditions) {
 		where.add("restored_at IS NULL")
 	case Unfinished:
 		where.add("finished_at IS NULL")
+	case Restored:
+		where.add("finished_at IS NULL AND restored_at IS NOT NULL")
 	case AnyIncident:
 	}
 	where.labels(dora.Filter{Project: f.Project, Team: f.Team, Environment: f.Environment, Environments: f.Environments})
+	if !f.OpenAt.IsZero() {
+		where.before("started_at", f.OpenAt)
+		where.add("(restored_at IS NULL OR restored_at >= ?)", millis(f.OpenAt))
+	}
 	return where
 }
 

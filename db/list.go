@@ -111,6 +111,12 @@ func (c *conditions) labels(f dora.Filter) {
 	c.add("("+strings.Join(patterns, " OR ")+")", args...)
 }
 
+func (c *conditions) before(column string, at time.Time) {
+	if !at.IsZero() {
+		c.add(column+" < ?", millis(at))
+	}
+}
+
 func (c *conditions) after(column string, cursor *Cursor) {
 	if cursor != nil {
 		c.add("("+column+", row) < (?, ?)", millis(cursor.At), cursor.Row)

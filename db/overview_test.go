@@ -18,7 +18,11 @@ func expectOverview(t *testing.T, s *db.Store, q dora.Query, by dora.GroupBy, gr
 	t.Helper()
 	const n = 3
 	q.GroupBy = dora.GroupBy{}
-	o, err := s.Overview(t.Context(), q)
+	var teams []dora.GroupBy
+	if by.Team {
+		teams = append(teams, by)
+	}
+	o, err := s.Overview(t.Context(), q, teams...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +53,7 @@ func TestOverviewIsTheSameAsItsQueries(t *testing.T) {
 		h := randomHistory(random)
 		h.store(t, s)
 		q := randomQuery(random, h)
-		for _, by := range []dora.GroupBy{{Project: true}, {Environment: true}, {Project: true, Environment: true}} {
+		for _, by := range []dora.GroupBy{{Project: true}, {Environment: true}, {Project: true, Environment: true}, {Team: true}, {Team: true, Environment: true}} {
 			grouped := q
 			grouped.Interval, grouped.GroupBy = dora.NoInterval, by
 			groups, err := s.Dora(t.Context(), grouped)

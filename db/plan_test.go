@@ -48,10 +48,15 @@ func TestListsUseAnIndex(t *testing.T) {
 		{"p", "t", "e", "by_project"},
 	} {
 		for _, page := range pages {
-			where := DeploymentFilter{Project: f.project, Team: f.team, Environment: f.environment}.conditions()
-			statement, args := deployments().pageOf(where, page)
-			expectPlan(t, plan(t, s, statement, args), "deployments_"+f.index)
-			for state, index := range map[IncidentState]string{AnyIncident: f.index, InProgress: "open", Unfinished: "unfinished"} {
+			for _, before := range []time.Time{{}, time.Now()} {
+				where := DeploymentFilter{Project: f.project, Team: f.team, Environment: f.environment, Before: before}.conditions()
+				statement, args := deployments().pageOf(where, page)
+				expectPlan(t, plan(t, s, statement, args), "deployments_"+f.index)
+			}
+			where := IncidentFilter{Project: f.project, Team: f.team, Environment: f.environment, OpenAt: time.Now()}.conditions()
+			statement, args := incidents().pageOf(where, page)
+			expectPlan(t, plan(t, s, statement, args), "incidents_"+f.index)
+			for state, index := range map[IncidentState]string{AnyIncident: f.index, InProgress: "open", Unfinished: "unfinished", Restored: "unfinished"} {
 				where := IncidentFilter{State: state, Project: f.project, Team: f.team, Environment: f.environment}.conditions()
 				statement, args := incidents().pageOf(where, page)
 				expectPlan(t, plan(t, s, statement, args), "incidents_"+index)
@@ -116,17 +121,19 @@ func TestExplainUsesAnIndex(t *testing.T) {
 		for _, filter := range []dora.Filter{{}, {Project: "p"}, {Team: "t"}, {Environment: "e"}, {Project: "p", Team: "t", Environment: "e"}} {
 			from, to := s.Window(time.Hour)
 			for i, table := range tablesOf(f.Source) {
-				statement, args := evidenceQuery(f, table, dora.Query{From: from, To: to, Filter: filter}, Page{Limit: 10})
-				expectPlan(t, plan(t, s, statement, args), map[dora.Source][]string{
-					dora.DeployedDeployments:   {"deployments_by_deployed_at"},
-					dora.RecoveredDeployments:  {"incidents_by_restored_at", "deployments_rolled_back"},
-					dora.DeployedCommits:       {"deployments_with_commits"},
-					dora.UnfinishedDeployments: {"deployments_unfinished"},
-					dora.AbortedDeployments:    {"deployments_aborted"},
-					dora.StartedIncidents:      {"incidents_by_time"},
-					dora.RestoredIncidents:     {"incidents_by_restored_at"},
-					dora.OpenIncidents:         {"incidents_by_time"},
-				}[f.Source][i])
+				for _, part := range []Part{Everything, Counted, NotCounted} {
+					statement, args := evidenceQuery(f, table, dora.Query{From: from, To: to, Filter: filter}, part, Page{Limit: 10})
+					expectPlan(t, plan(t, s, statement, args), map[dora.Source][]string{
+						dora.DeployedDeployments:   {"deployments_by_deployed_at"},
+						dora.RecoveredDeployments:  {"incidents_by_restored_at", "deployments_rolled_back"},
+						dora.DeployedCommits:       {"deployments_with_commits"},
+						dora.UnfinishedDeployments: {"deployments_unfinished"},
+						dora.AbortedDeployments:    {"deployments_aborted"},
+						dora.StartedIncidents:      {"incidents_by_time"},
+						dora.RestoredIncidents:     {"incidents_by_restored_at"},
+						dora.OpenIncidents:         {"incidents_by_time"},
+					}[f.Source][i])
+				}
 			}
 		}
 	}

@@ -75,7 +75,7 @@ func year(s *Store) map[string]func(context.Context) error {
 		"Dora":  func(ctx context.Context) error { _, err := s.Dora(ctx, q); return err },
 		"Names": func(ctx context.Context) error { _, err := s.Names(ctx, from, to); return err },
 		"Explain": func(ctx context.Context) error {
-			_, _, err := s.Explain(ctx, dora.DeploymentFrequency, q, Page{Limit: 1})
+			_, _, err := s.Explain(ctx, dora.DeploymentFrequency, q, Everything, Page{Limit: 1})
 			return err
 		},
 	}
@@ -100,7 +100,7 @@ func TestFiguresDelayNothingElse(t *testing.T) {
 	for name, read := range map[string]func() error{
 		"Deployments":    func() error { _, _, err := s.Deployments(ctx, DeploymentFilter{Page: Page{Limit: 1}}); return err },
 		"Incidents":      func() error { _, _, err := s.Incidents(ctx, IncidentFilter{Page: Page{Limit: 1}}); return err },
-		"RecentEvents":   func() error { _, err := s.RecentEvents(ctx, 1); return err },
+		"RecentEvents":   func() error { _, err := s.RecentEvents(ctx, dora.Filter{}, 1); return err },
 		"LastEvent":      func() error { _, err := s.LastEvent(ctx); return err },
 		"OpenIncidents":  func() error { _, err := s.OpenIncidents(ctx); return err },
 		"DoraWindows":    func() error { _, err := s.DoraWindows(ctx, []time.Duration{time.Hour}, nil); return err },

@@ -94,7 +94,7 @@ func BenchmarkReads(b *testing.B) {
 	for _, f := range dora.Figures() {
 		for name, q := range map[string]dora.Query{"year": year, "absent-team": of(dora.Filter{Team: "nobody"})} {
 			read("explain/"+string(f.Name)+"/"+name, func(ctx context.Context) error {
-				_, _, err := s.Explain(ctx, f.Name, q, db.Page{Limit: 100})
+				_, _, err := s.Explain(ctx, f.Name, q, db.Everything, db.Page{Limit: 100})
 				return err
 			})
 		}
@@ -102,11 +102,12 @@ func BenchmarkReads(b *testing.B) {
 	weekly, byProject := year, year
 	weekly.Interval, byProject.GroupBy.Project = dora.Weekly, true
 	read("overview/year", func(ctx context.Context) error {
-		o, err := s.Overview(ctx, weekly)
+		byTeam := dora.GroupBy{Team: true, Environment: true}
+		o, err := s.Overview(ctx, weekly, byTeam)
 		if err != nil {
 			return err
 		}
-		for _, by := range []dora.GroupBy{{Environment: true}, {Environment: true, Project: true}} {
+		for _, by := range []dora.GroupBy{{Environment: true}, {Environment: true, Project: true}, byTeam} {
 			if _, _, err := o.Top(ctx, by, 50); err != nil {
 				return err
 			}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/em-metrics/em-metrics/db/dora"
 )
 
 // Names are the projects, teams and environments that something happened in.
@@ -49,9 +52,19 @@ func (r relation[R]) names(column string) string {
 			AND EXISTS (SELECT 1 FROM %[2]s WHERE %[1]s = value AND %[3]s >= ?1 AND %[3]s < ?2)`, column, r.table, r.order)
 }
 
-// RecentEvents lists the events that were recorded last, the newest first.
-func (s *Store) RecentEvents(ctx context.Context, limit int) ([]Event, error) {
-	events, err := query(ctx, s.readers.lists, scanEvent, selectEvents+" ORDER BY seq DESC LIMIT ?", limit)
+// MaxRecent is how many of the latest events are looked at for those that match a
+// filter: there is no index of events by their labels, which the writer would pay
+// for.
+const MaxRecent = 10_000
+
+// RecentEvents lists the events that were recorded last and match a filter, the
+// newest first. It looks at the latest [MaxRecent].
+func (s *Store) RecentEvents(ctx context.Context, f dora.Filter, limit int) ([]Event, error) {
+	var where conditions
+	where.add("seq > coalesce((SELECT max(seq) FROM events), 0) - ?", MaxRecent)
+	where.labels(f)
+	statement := selectEvents + " WHERE " + strings.Join(where.terms, " AND ") + " ORDER BY seq DESC LIMIT ?"
+	events, err := query(ctx, s.readers.lists, scanEvent, statement, append(where.args, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("list recent events: %w", err)
 	}

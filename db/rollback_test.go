@@ -160,7 +160,7 @@ func TestRecoveryByRollback(t *testing.T) {
 		if g := groups[0]; g.FailedDeployments != 2 || g.ReworkDeployments != 2 || g.FailedDeploymentRecovery.Samples != 2 || g.LeadTime.Samples != 3 {
 			t.Errorf("%+v", g.Totals)
 		}
-		evidence, _, err := s.Explain(t.Context(), dora.FailedDeploymentRecoveryTime, q, Page{Limit: 10})
+		evidence, _, err := s.Explain(t.Context(), dora.FailedDeploymentRecoveryTime, q, Everything, Page{Limit: 10})
 		if err != nil {
 			t.Fatal(err)
 		}

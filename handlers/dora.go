@@ -28,22 +28,22 @@ func showBands(b dora.Bands) bands {
 // bad parameters, 422 for more groups or intervals than there may be.
 func (a *api) dora(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
-	dq, production := a.doraQuery(q)
+	dq := a.doraQuery(q)
 	dq.GroupBy, dq.Interval = q.groupBy(), q.interval()
-	b, format := q.bands(), q.format(r)
+	b, format := q.bands(), q.format(r, "json", "csv")
 	if err := q.err(); err != nil {
 		return err
 	}
 	answer := func(w http.ResponseWriter) error {
-		groups, err := a.Store.Dora(r.Context(), dq)
+		groups, err := a.Store.Dora(r.Context(), dq.Query)
 		if err != nil {
 			return err
 		}
 		w.Header().Set("Vary", "Accept")
 		if format == "csv" {
-			return writeDoraCSV(w, groups, dq, b)
+			return writeDoraCSV(w, groups, dq.Query, b)
 		}
-		return writeDoraJSON(w, groups, dq, b, production)
+		return writeDoraJSON(w, groups, dq.Query, b, dq.production)
 	}
 	if dq.GroupBy == (dora.GroupBy{}) && dq.Interval == dora.NoInterval {
 		return answer(w)

@@ -75,42 +75,67 @@ func figureNames() string {
 	return strings.Join(names, ", ")
 }
 
+// part reads which evidence of a ratio to list.
+func (q *query) part() db.Part {
+	switch q.choice("counted", "", "true", "false") {
+	case "true":
+		return db.Counted
+	case "false":
+		return db.NotCounted
+	}
+	return db.Everything
+}
+
 // explain serves GET /dora/explain: 200 with a figure of a window and a page of
-// the deployments or incidents that it is computed from, as JSON or CSV, 400 for
-// bad parameters. The Link header leads to the next page of the same window.
+// the deployments or incidents that it is computed from, as JSON, CSV or HTML, 400
+// for bad parameters. The Link header leads to the next page of the same window.
 func (a *api) explain(w http.ResponseWriter, r *http.Request, _ httprouter.Params) error {
 	q := parseQuery(r)
-	figure, b, page, format := q.figure(), q.bands(), q.page(), q.format(r)
-	dq, production := a.doraQuery(q)
+	w.Header().Set("Vary", "Accept")
+	if wantsPage(r) {
+		q.ignoreEmpty()
+	}
+	figure, part, page, format := q.figure(), q.part(), q.page(), q.format(r, "json", "csv", "html")
+	shown := a.pageQuery(q)
 	if err := q.err(); err != nil {
 		return err
 	}
-	groups, err := a.Store.Dora(r.Context(), dq)
+	if format == "html" {
+		return a.pages.Evidence(w, r, figure, shown, part, page)
+	}
+	groups, err := a.Store.Dora(r.Context(), shown.Query)
 	if err != nil {
 		return err
 	}
-	found, next, err := a.Store.Explain(r.Context(), figure.Name, dq, page)
+	found, next, err := a.Store.Explain(r.Context(), figure.Name, shown.Query, part, page)
 	if err != nil {
 		return err
 	}
-	values := r.URL.Query()
-	values.Del("window") // it would end later by then
-	values.Set("from", *showTime(dq.From))
-	values.Set("to", *showTime(dq.To))
-	linkNext(w, r.URL.Path, values, next)
-	w.Header().Set("Vary", "Accept")
-	shown := make([]evidence, len(found))
+	linkNextOfWindow(w, r, shown.Query, next)
+	evidence := make([]evidence, len(found))
 	for i, e := range found {
-		shown[i] = showEvidence(e)
+		evidence[i] = showEvidence(e)
 	}
 	if format == "csv" {
-		return writeEvidenceCSV(w, shown)
+		return writeEvidenceCSV(w, evidence)
 	}
 	return writeJSON(w, http.StatusOK, explainAnswer{
-		Metric: figure.Name, From: showTime(dq.From), To: showTime(dq.To), Bands: showBands(b),
-		Figure: appendFigure(nil, figure, groups[0].Totals, b.Rate(figure, groups[0])), Evidence: shown,
-		Production: production, MixedEnvironments: groups[0].MixedEnvironments && len(production) == 0,
+		Metric: figure.Name, From: showTime(shown.From), To: showTime(shown.To), Bands: showBands(shown.Bands),
+		Figure:   appendFigure(nil, figure, groups[0].Totals, shown.Bands.Rate(figure, groups[0])),
+		Evidence: evidence, Production: shown.Production,
+		MixedEnvironments: groups[0].MixedEnvironments && len(shown.Production) == 0,
 	})
+}
+
+// linkNextOfWindow sets the Link header to the next page of the very same window.
+func linkNextOfWindow(w http.ResponseWriter, r *http.Request, q dora.Query, next *db.Cursor) {
+	values := r.URL.Query()
+	for _, name := range []string{"window", "period"} { // it would end later by then
+		values.Del(name)
+	}
+	values.Set("from", *showTime(q.From))
+	values.Set("to", *showTime(q.To))
+	linkNext(w, r.URL.Path, values, next)
 }
 
 func writeEvidenceCSV(w http.ResponseWriter, found []evidence) error {

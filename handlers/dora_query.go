@@ -14,12 +14,21 @@ import (
 
 const defaultWindow = 30 * 24 * time.Hour
 
-// doraQuery reads the window, the time zone and the filter, and returns the
-// environments that count as production if it looks at those because the request
-// names none.
-func (a *api) doraQuery(q *query) (_ dora.Query, production dora.Environments) {
+// figuresQuery selects figures.
+type figuresQuery struct {
+	dora.Query
+	// production are the environments that count as production, if it looks at those
+	// because the request names none.
+	production dora.Environments
+	// period is the month or quarter that the request names, nil if it names none.
+	period *dora.Period
+}
+
+// doraQuery reads the window, the time zone and the filter.
+func (a *api) doraQuery(q *query) figuresQuery {
 	location := q.location()
-	from, to := a.window(q, location)
+	from, to, period := a.window(q, location)
+	var production dora.Environments
 	filter := dora.Filter{Project: q.text("project_id"), Team: q.text("team_id"), Environment: q.text("environment")}
 	switch filter.Environment {
 	case "":
@@ -31,9 +40,8 @@ func (a *api) doraQuery(q *query) (_ dora.Query, production dora.Environments) {
 	case page.AllEnvironments:
 		filter.Environment = ""
 	}
-	return dora.Query{
-		From: from, To: to, Location: location, RecoveryFrom: q.recoveryFrom(), Filter: filter,
-	}, production
+	shown := dora.Query{From: from, To: to, Location: location, RecoveryFrom: q.recoveryFrom(), Filter: filter}
+	return figuresQuery{Query: shown, production: production, period: period}
 }
 
 func (q *query) location() *time.Location {
@@ -49,10 +57,10 @@ func (q *query) location() *time.Location {
 	return location
 }
 
-// window reads from and to, or the length of a window that ends at to or now. A
-// window ends now at the latest: nothing has happened after it, and the days until
-// to would only make the figures per day smaller.
-func (a *api) window(q *query, location *time.Location) (from, to time.Time) {
+// window reads a period, from and to, or the length of a window that ends at to or
+// now. A window ends now at the latest: nothing has happened after it, and the days
+// until to would only make the figures per day smaller.
+func (a *api) window(q *query, location *time.Location) (from, to time.Time, period *dora.Period) {
 	length := defaultWindow
 	if value := q.text("window"); value != "" {
 		var err error
@@ -64,6 +72,9 @@ func (a *api) window(q *query, location *time.Location) (from, to time.Time) {
 		}
 	}
 	from, to = q.date("from", location), q.date("to", location)
+	if period = a.period(q, location); period != nil {
+		from, to = period.From(), period.To()
+	}
 	if _, now := a.Store.Window(length); to.IsZero() || to.After(now) {
 		to = now
 	}
@@ -72,6 +83,8 @@ func (a *api) window(q *query, location *time.Location) (from, to time.Time) {
 	}
 	switch {
 	case len(q.errs) > 0:
+	case period != nil && from.After(a.Store.Now()):
+		q.add("period", "is %s, which is in the future: send an earlier one", period)
 	case from.After(a.Store.Now()):
 		q.add("from", "is %s, which is in the future: send an earlier date", *showTime(from))
 	case !from.Before(to):
@@ -80,7 +93,26 @@ func (a *api) window(q *query, location *time.Location) (from, to time.Time) {
 	if from.Before(time.Unix(0, 0)) {
 		from = time.Unix(0, 0).UTC() // nothing is stored before
 	}
-	return from, to
+	return from, to, period
+}
+
+// period reads a month or quarter, nil if none is named.
+func (a *api) period(q *query, location *time.Location) *dora.Period {
+	name := q.text("period")
+	if name == "" {
+		return nil
+	}
+	for _, other := range []string{"window", "from", "to"} {
+		if q.values.Has(other) {
+			q.add("period", "and %s say the same thing: send one of them", other)
+		}
+	}
+	period, err := dora.ParsePeriod(name, a.Store.Now(), location)
+	if err != nil {
+		q.add("period", "is %s: send %s", db.Quote(name), dora.PeriodNames)
+		return nil
+	}
+	return &period
 }
 
 // date reads a date. Without a time it is midnight in the location.
@@ -163,20 +195,23 @@ func (q *query) bands() dora.Bands {
 	return bands
 }
 
-// format returns "json" or "csv", by the parameter or else by the first media
-// type that the client accepts.
-func (q *query) format(r *http.Request) string {
-	if format := q.choice("format", "", "json", "csv"); format != "" {
-		return format
-	}
+// format returns the first of the formats, or the one that the parameter or else the
+// client prefers.
+func (q *query) format(r *http.Request, formats ...string) string {
+	return q.choice("format", preferredFormat(r, formats...), formats...)
+}
+
+// preferredFormat returns the format of the first media type that the client accepts,
+// the first one if there is none.
+func preferredFormat(r *http.Request, formats ...string) string {
 	for _, part := range strings.Split(r.Header.Get("Accept"), ",") {
 		media, _, _ := strings.Cut(part, ";")
-		switch strings.TrimSpace(media) {
-		case "text/csv":
-			return "csv"
-		case "application/json", "*/*":
-			return "json"
+		format := map[string]string{
+			"text/csv": "csv", "text/html": "html", "application/json": "json", "*/*": formats[0],
+		}[strings.TrimSpace(media)]
+		if slices.Contains(formats, format) {
+			return format
 		}
 	}
-	return "json"
+	return formats[0]
 }

@@ -26,6 +26,9 @@ type problem struct {
 
 	header map[string]string
 	cause  error
+	// home is the address of the page, relative to the request, if the problem is
+	// shown to a browser.
+	home string
 }
 
 // fieldError is the error of one field. The message says how to fix it and reads
@@ -129,6 +132,9 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		"method", r.Method, "path", r.URL.Path, "status", p.Status, "error", err)
 	for name, value := range p.header {
 		w.Header().Set(name, value)
+	}
+	if p.home != "" && a.writeProblemPage(w, p) {
+		return
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)

@@ -12,7 +12,7 @@ import (
 
 const sampleHelp = `Prints a year of sample data as JSON lines: the deployments and incidents of five
 projects and three teams, in chronological order. The same end and seed always give the
-same year.
+same year. With -teams it prints the teams file that CONFIG names instead.
 
 Usage:
   em-metrics sample [flags]
@@ -20,6 +20,7 @@ Usage:
 Examples:
   em-metrics sample | em-metrics replay -
   em-metrics sample -end 2026-04-01 > year.jsonl
+  em-metrics sample -teams > teams.json
 
 Flags:
 `
@@ -29,6 +30,7 @@ Flags:
 func (p process) sample(_ context.Context, args []string) error {
 	flags := flag.NewFlagSet("sample", flag.ContinueOnError)
 	seed := flags.Uint64("seed", sample.DefaultSeed, "`number` that selects one of many years")
+	teams := flags.Bool("teams", false, "print the teams file of the sample")
 	end := time.Now()
 	flags.Func("end", "`date` on which the year ends, such as 2026-04-01 or 2026-04-01T12:00:00Z (default now)", func(s string) error {
 		var err error
@@ -40,6 +42,9 @@ func (p process) sample(_ context.Context, args []string) error {
 	}
 	if flags.NArg() > 0 {
 		return p.wrongUsage("sample", fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
+	}
+	if *teams {
+		return sample.WriteTeams(p.stdout)
 	}
 	return sample.Write(p.stdout, end, *seed)
 }

@@ -14,7 +14,22 @@ const sampleFile = "testdata/sample.jsonl"
 // The file in the repository ends on a fixed date, so that tests and documents
 // can rely on it.
 func TestSampleFileIsUpToDate(t *testing.T) {
-	stdout, stderr, code := runIn(t, nil, "sample", "-end", "2026-04-01")
+	expectSample(t, sampleFile, "-end", "2026-04-01")
+}
+
+// The compose file mounts the teams of the sample.
+func TestSampleTeamsFileIsUpToDate(t *testing.T) {
+	const file = "../../docs/sample-teams.json"
+	expectSample(t, file, "-teams")
+	if stdout, stderr, code := runIn(t, []string{"CONFIG=" + file, "EM_METRICS_NO_AUTH=1", "SQLITE_DB=" + t.TempDir() + "/em-metrics.db"}, "config", "check"); code != 0 {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+}
+
+// expectSample compares a file with what em-metrics sample prints.
+func expectSample(t *testing.T, sampleFile string, args ...string) {
+	t.Helper()
+	stdout, stderr, code := runIn(t, nil, append([]string{"sample"}, args...)...)
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}

@@ -15,6 +15,9 @@ type Distribution struct {
 	P50     time.Duration
 	P90     time.Duration
 	Mean    time.Duration
+	// Low and High are the interval in which the median of all that could have been
+	// measured lies in about 95 of 100 cases.
+	Low, High time.Duration
 }
 
 // newDistribution reorders the samples, which are milliseconds.
@@ -26,24 +29,33 @@ func newDistribution(samples []int64) Distribution {
 	for _, sample := range samples {
 		sum += sample
 	}
-	return Distribution{
-		Samples: int64(len(samples)),
-		P50:     percentile(samples, 0.5),
-		P90:     percentile(samples, 0.9),
-		Mean:    roundMillis(float64(sum) / float64(len(samples))),
+	d := Distribution{Samples: int64(len(samples)), Mean: roundMillis(float64(sum) / float64(len(samples)))}
+	// Each rank is selected among the samples that the ones before have left it.
+	last := len(samples) - 1
+	var middle, ninth int
+	d.P50, middle = percentile(samples, 0, 0.5)
+	d.P90, ninth = percentile(samples, middle, 0.9)
+	low := medianRank(len(samples))
+	d.Low = roundMillis(float64(selectRank(samples[:middle+1], low)))
+	first, end := middle, ninth
+	if last-low > ninth {
+		first, end = ninth, last
 	}
+	d.High = roundMillis(float64(selectRank(samples[first:end+1], last-low-first)))
+	return d
 }
 
-// percentile interpolates linearly between the closest ranks of samples.
-func percentile(samples []int64, p float64) time.Duration {
+// percentile interpolates linearly between the closest ranks of samples, the first of
+// which it returns. No sample before index first is greater than one after it.
+func percentile(samples []int64, first int, p float64) (time.Duration, int) {
 	rank := p * float64(len(samples)-1)
 	n := int(rank)
-	below := selectRank(samples, n)
+	below := selectRank(samples[first:], n-first)
 	above := below
 	if n+1 < len(samples) {
 		above = slices.Min(samples[n+1:])
 	}
-	return roundMillis(float64(below) + (rank-float64(n))*float64(above-below))
+	return roundMillis(float64(below) + (rank-float64(n))*float64(above-below)), n
 }
 
 // selectRank returns the sample that would be at index n if the samples were

@@ -27,6 +27,12 @@ func (i Interval) bounds(from, to time.Time, location *time.Location) []int64 {
 	return append(bounds, to.UnixMilli())
 }
 
+// IsWhole reports whether a bucket is a whole day, week or month: the first and the
+// last one of a window may be cut off.
+func (i Interval) IsWhole(b Bucket, location *time.Location) bool {
+	return i.next(b.From.Add(-1).In(location)).Equal(b.From) && i.next(b.From.In(location)).Equal(b.To)
+}
+
 // count returns how many buckets bounds makes, without making them. Where a place
 // left out a day, it may be one more.
 func (i Interval) count(from, to time.Time, location *time.Location) int {

@@ -1,64 +1,10 @@
-// Tests of the page at / in a real browser: it renders with and without data, its
-// filters work, the console stays empty, no request goes to another server, no
-// script runs, and axe-core finds no accessibility problem.
+// Tests of the pages in a real browser: they render with and without data, filters work,
+// the console stays empty, no request goes to another server, no script runs, and
+// axe-core finds no accessibility problem. figures.test.mjs compares the numbers.
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { checkAccessibility, fits, key, open, saveScreenshot } from './browser.mjs';
 import { startService } from './service.mjs';
-
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-const screenshots = process.env.EM_METRICS_SCREENSHOTS;
-
-let browser;
-before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'],
-  });
-});
-after(() => browser?.close());
-
-// open opens a page. Everything that the page must not do is added to problems, such
-// as loading anything beside itself.
-async function open(t, url, { width = 1280, height = 900, ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, ...options });
-  t.after(() => context.close());
-  const page = await context.newPage();
-  const problems = [];
-  page.on('console', (message) => problems.push(`console ${message.type()}: ${message.text()}`));
-  page.on('pageerror', (error) => problems.push(`error: ${error}`));
-  page.on('dialog', async (dialog) => { problems.push(`dialog: ${dialog.message()}`); await dialog.dismiss(); });
-  page.on('request', (request) => {
-    const target = new URL(request.url());
-    if (target.protocol !== 'data:' && target.origin !== new URL(url).origin) problems.push(`request to ${request.url()}`);
-    if (target.protocol !== 'data:' && request.resourceType() !== 'document') problems.push(`loaded ${request.url()}`);
-  });
-  const response = await page.goto(url, { waitUntil: 'load' });
-  assert.equal(response.status(), 200);
-  return { page, problems };
-}
-
-// checkAccessibility fails if axe-core finds a violation.
-async function checkAccessibility(page, name) {
-  // The content security policy forbids scripts, so the debugger injects axe-core.
-  await page.evaluate(await (await import('node:fs/promises')).readFile(axe, 'utf8'));
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, {
-    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-  }));
-  assert.deepEqual(violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target).join(' ')}`), [], name);
-}
-
-// saveScreenshot saves a picture of the page for the README, if asked for.
-async function saveScreenshot(page, name) {
-  if (!screenshots) return;
-  await mkdir(screenshots, { recursive: true });
-  await page.screenshot({ path: join(screenshots, `${name}.png`) });
-}
-
-// key returns the card of a key figure.
-const key = (page, title) => page.locator('article', { has: page.getByRole('heading', { name: title, exact: true }) });
 
 describe('an empty installation', () => {
   let service;
@@ -98,10 +44,7 @@ describe('a year of deployments', () => {
           assert.notEqual(await key(page, title).locator('.value').textContent(), '', title);
           await key(page, title).getByRole('img').waitFor();
         }
-        const { scroll, client } = await page.evaluate(() => ({
-          scroll: document.documentElement.scrollWidth, client: document.documentElement.clientWidth,
-        }));
-        assert.ok(scroll <= client, `the page is ${scroll} pixels wide in a window of ${client}`);
+        await fits(page);
         await checkAccessibility(page, `${device}, ${scheme}`);
         if (width !== 320) await saveScreenshot(page, `page-${device}-${scheme}`);
         assert.deepEqual(problems, []);
@@ -109,26 +52,130 @@ describe('a year of deployments', () => {
     }
   }
 
-  test('shows the figures of the API', async (t) => {
-    const { page } = await open(t, `${service.url}/?window=90d`);
-    const href = await page.getByRole('link', { name: 'JSON' }).getAttribute('href');
-    const answer = await (await fetch(new URL(href, page.url()))).json();
-    const figures = answer.groups[0];
-    const failures = figures.change_failure_rate;
-    assert.ok(failures.failed_deployments > 0);
-    await key(page, 'Change failure rate').getByText(`${failures.failed_deployments} of ${failures.deployments} deployments`).waitFor();
-    assert.equal(await key(page, 'Change failure rate').locator('.value').textContent(), `${(failures.ratio * 100).toFixed(1)}%`);
-    // Over several projects there is no level, but the number of projects at each.
-    assert.equal(failures.level, null);
-    const counts = Object.entries(failures.levels).filter(([, count]) => count > 0).map(([level, count]) => `${count} ${level}`);
-    assert.ok(counts.length > 1);
-    assert.deepEqual((await key(page, 'Change failure rate').locator('.level').allTextContents()).sort(), counts.sort());
+  for (const [device, width, scheme] of [['desktop', 1280, 'light'], ['phone', 390, 'dark'], ['narrow phone', 320, 'light']]) {
+    test(`shows evidence on a ${device}, ${scheme}`, async (t) => {
+      const { page, problems } = await open(t, `${service.url}/dora/explain?metric=change_failure_rate&window=90d`, { width, colorScheme: scheme });
+      await page.getByRole('heading', { name: /^Failed deployments/ }).waitFor();
+      await fits(page);
+      await checkAccessibility(page, `evidence, ${device}, ${scheme}`);
+      if (width !== 320) await saveScreenshot(page, `evidence-${device}-${scheme}`);
+      assert.deepEqual(problems, []);
+    });
+  }
+
+  test('leads from a key to its evidence and back, and keeps what was chosen', async (t) => {
+    const { page, problems } = await open(t, `${service.url}/?period=last-month&tz=Europe/Berlin&recovery_from=deployment&project_id=checkout&bands=2021`);
+    const value = await key(page, 'Time to restore').locator('.value').innerText();
+    await key(page, 'Time to restore').getByRole('link', { name: 'Evidence' }).click();
+    assert.equal(await page.locator('.figure strong').innerText(), value);
+    await page.locator('select[name=metric]').selectOption('change_lead_time');
+    await page.locator('select[name=team_id]').selectOption('payments');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByRole('heading', { name: 'Change lead time', exact: true }).waitFor();
+    await page.getByRole('link', { name: 'This quarter' }).click();
+    await page.getByRole('link', { name: 'All metrics' }).click();
+    await key(page, 'Time to restore').waitFor();
+    assert.deepEqual(Object.fromEntries(new URL(page.url()).searchParams), {
+      bands: '2021', period: 'this-quarter', project_id: 'checkout', recovery_from: 'deployment', team_id: 'payments', tz: 'Europe/Berlin',
+    });
+    assert.deepEqual(problems, []);
+  });
+
+  test('reads evidence page by page', async (t) => {
+    const { page } = await open(t, `${service.url}/dora/explain?metric=deployment_frequency&window=90d`);
+    const all = Number((await page.getByRole('heading', { name: /^Deployments/ }).innerText()).match(/\d+/)[0]);
+    let rows = 0;
+    for (let pages = 1; ; pages++) {
+      rows += await page.locator('tbody tr').count();
+      const older = page.getByRole('link', { name: 'Older deployments' });
+      if (await older.count() === 0) break;
+      assert.ok(pages < 20);
+      await older.click();
+    }
+    assert.ok(all > 100);
+    assert.equal(rows, all);
+  });
+
+  test('shows a month, a quarter and dates', async (t) => {
+    const { page } = await open(t, `${service.url}/?team_id=web`);
+    const month = await page.locator('select[name=period] option').nth(2).getAttribute('value');
+    await page.getByText('Another month, quarter or dates').click();
+    await page.locator('select[name=period]').selectOption(month);
+    await page.getByRole('form', { name: 'Month or quarter' }).getByRole('button').click();
+    await page.waitForURL((url) => url.searchParams.get('period') === month);
+    await page.locator('a[rel=prev]').click();
+    await page.waitForURL((url) => url.searchParams.get('period') !== month);
+    await page.locator('a[rel=next]').click();
+    await page.waitForURL((url) => url.searchParams.get('period') === month);
+    const to = new Date().toISOString().slice(0, 10);
+    const from = new Date(Date.now() - 20 * 86_400_000).toISOString().slice(0, 10);
+    await page.getByText('Another month, quarter or dates').click();
+    await page.locator('input[type=date][name=from]').fill(from);
+    await page.locator('input[type=date][name=to]').fill(to);
+    await page.getByRole('form', { name: 'Dates' }).getByRole('button').click();
+    await page.waitForURL((url) => url.searchParams.get('from') === from);
+    assert.deepEqual(Object.fromEntries(new URL(page.url()).searchParams), { from, team_id: 'web', to });
+    assert.equal(await page.locator('input[type=date][name=to]').inputValue(), to);
+    assert.equal(await page.locator('select[name=team_id]').inputValue(), 'web');
+  });
+
+  test('sorts tables by a column', async (t) => {
+    const { page } = await open(t, `${service.url}/?window=365d`);
+    const projects = page.getByRole('region', { name: 'Projects', exact: true });
+    const names = () => projects.locator('tbody th a').allInnerTexts();
+    const byDeployments = await names();
+    await projects.getByRole('link', { name: 'Project', exact: true }).click();
+    await page.waitForURL((url) => url.searchParams.get('sort') === 'name');
+    assert.deepEqual(await names(), byDeployments.toSorted());
+    assert.equal(await projects.locator('th[aria-sort=ascending]').innerText(), 'Project');
+    await projects.getByRole('link', { name: 'Project', exact: true }).click();
+    await page.waitForURL((url) => url.searchParams.get('sort') === '-name');
+    assert.deepEqual(await names(), byDeployments.toSorted().reverse());
+  });
+
+  test('fits on a wall screen, and loads itself again', async (t) => {
+    for (const [width, height, scheme] of [[1280, 720, 'dark'], [1920, 1080, 'light'], [3840, 2160, 'dark']]) {
+      const { page, problems } = await open(t, `${service.url}/?kiosk&window=90d&refresh=60s`, { width, height, colorScheme: scheme });
+      const [scroll, client] = await page.evaluate(() => [document.documentElement.scrollHeight, document.documentElement.clientHeight]);
+      assert.ok(scroll <= client, `the view is ${scroll} pixels high on a screen of ${client}`);
+      await fits(page);
+      assert.equal(await page.locator('meta[http-equiv=refresh]').getAttribute('content'), '60');
+      // Who asks for it can stop it with the link in the footer.
+      await checkAccessibility(page, 'wall screen', { 'meta-refresh': { enabled: false } });
+      if (width === 1280) await saveScreenshot(page, 'page-kiosk');
+      await page.getByRole('link', { name: 'stop' }).click();
+      await page.waitForURL((url) => !url.searchParams.has('refresh') && url.searchParams.has('kiosk'));
+      assert.deepEqual(problems, []);
+    }
+  });
+
+  test('says what is wrong with a parameter', async (t) => {
+    for (const path of ['/?window=soon', '/dora/explain?metric=luck']) {
+      const { page, problems } = await open(t, service.url + path, { status: 400, width: 390 });
+      await page.getByRole('heading', { name: 'The request is malformed' }).waitFor();
+      await fits(page);
+      await checkAccessibility(page, path);
+      await page.getByRole('link', { name: 'Show the metrics of the last 30 days' }).click();
+      await key(page, 'Change lead time').waitFor();
+      assert.deepEqual(problems.filter((line) => !line.includes('400')), []);
+    }
+  });
+
+  test('shows that a table on a phone goes on', async (t) => {
+    const { page } = await open(t, service.url, { width: 390 });
+    const table = page.getByRole('region', { name: 'Projects', exact: true });
+    const { hidden, layers } = await table.evaluate((e) => ({
+      hidden: e.scrollWidth - e.clientWidth, layers: getComputedStyle(e).backgroundAttachment,
+    }));
+    assert.ok(hidden > 0);
+    assert.match(layers, /local, local, scroll, scroll/);
   });
 
   test('filters by project, window and bands, with the keyboard alone', async (t) => {
     const { page, problems } = await open(t, service.url);
     const project = page.locator('select[name=project_id]');
-    const all = await page.getByRole('region', { name: 'Projects' }).locator('tbody tr').count();
+    assert.equal(await page.getByRole('link', { name: '30 days' }).getAttribute('aria-current'), 'true');
+    const all = await page.getByRole('region', { name: 'Projects', exact: true }).locator('tbody tr').count();
     assert.ok(all > 1);
     await page.keyboard.press('Tab'); // to the skip link
     await page.keyboard.press('Enter');
@@ -136,14 +183,15 @@ describe('a year of deployments', () => {
     await page.keyboard.press('ArrowDown');
     const chosen = await project.inputValue();
     assert.notEqual(chosen, '');
-    await page.locator('select[name=window]').selectOption('365d');
     await page.locator('select[name=bands]').selectOption('2021');
     await page.getByRole('button', { name: 'Apply' }).focus();
     await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
     assert.equal(new URL(page.url()).searchParams.get('project_id'), chosen);
     assert.equal(await project.inputValue(), chosen);
-    assert.equal(await page.locator('select[name=window]').inputValue(), '365d');
-    const rows = page.getByRole('region', { name: 'Projects' }).locator('tbody tr');
+    await Promise.all([page.waitForNavigation(), page.getByRole('link', { name: '365 days' }).press('Enter')]);
+    assert.equal(await project.inputValue(), chosen);
+    assert.equal(new URL(page.url()).searchParams.get('window'), '365d');
+    const rows = page.getByRole('region', { name: 'Projects', exact: true }).locator('tbody tr');
     assert.equal(await rows.count(), 1);
     assert.match(await rows.first().textContent(), new RegExp(chosen));
     await page.getByText('Accelerate State of DevOps 2021').waitFor();
@@ -169,6 +217,28 @@ describe('a year of deployments', () => {
     }));
     assert.ok(inside, 'some text exceeds the badge');
   });
+});
+
+test('an installation whose last event is a year old says so, and leads to it', async (t) => {
+  const service = await startService();
+  t.after(() => service.stop());
+  const at = new Date(Date.now() - 400 * 86_400_000);
+  await service.post('/deployments', { id: '1', project_id: 'shop', environment: 'production', first_commit_at: at, deploy_start_at: at });
+  await service.post('/deployments/1/deployed', { deployed_at: at });
+  for (const [query, width] of [['', 1280], ['?window=365d', 390], ['?kiosk', 1280], ['?period=this-month&environment=*', 1280]]) {
+    const { page, problems } = await open(t, `${service.url}/${query}`, { width });
+    const note = page.getByRole('note');
+    assert.match(await note.innerText(), /^Nothing happened in this window\. What is recorded ends on .*check that they are still sent/);
+    await fits(page);
+    await checkAccessibility(page, query);
+    await note.getByRole('link').click();
+    await key(page, 'Deployment frequency').getByText('1 deployment on 1 day').waitFor();
+    assert.deepEqual(problems, []);
+  }
+  const { page, problems } = await open(t, `${service.url}/dora/explain?metric=change_lead_time`);
+  await page.getByText('None.').waitFor();
+  await checkAccessibility(page, 'evidence without any');
+  assert.deepEqual(problems, []);
 });
 
 describe('hostile names', () => {
@@ -217,6 +287,20 @@ describe('hostile names', () => {
     const { page } = await open(t, service.url, { width: 390 });
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
     await checkAccessibility(page, 'hostile');
+  });
+
+  test('are displayed as text in evidence', async (t) => {
+    for (const metric of ['change_failure_rate', 'open_incidents']) {
+      const { page, problems } = await open(t, `${service.url}/dora/explain?metric=${metric}`, { width: 390 });
+      for (const name of names) assert.ok(await page.getByText(name, { exact: true }).count() > 0, name);
+      assert.equal(await page.evaluate(() => document.querySelectorAll('script, img, iframe, object, [onload], [onerror], [onmouseover]').length), 0);
+      await fits(page);
+      await checkAccessibility(page, `hostile ${metric}`);
+      for (const link of await page.locator('tbody a').evaluateAll((all) => all.map((a) => a.href))) {
+        assert.equal((await fetch(link)).status, 200, link);
+      }
+      assert.deepEqual(problems, []);
+    }
   });
 
   test('are harmless in badges', async (t) => {

@@ -1,6 +1,6 @@
 // Starts the real program on a free port with a database of its own.
-import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,16 +17,18 @@ async function freePort() {
   return port;
 }
 
-// startService starts the service and waits until it is ready. Without an argument
-// authentication is disabled.
+// startService starts the service with the teams of the sample data, and waits until it
+// is ready. Without an argument authentication is disabled.
 export async function startService(environment = { EM_METRICS_NO_AUTH: '1' }) {
   const folder = await mkdtemp(join(tmpdir(), 'em-metrics-page-'));
+  const teams = join(folder, 'teams.json');
+  await writeFile(teams, execFileSync(binary, ['sample', '-teams']));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const child = spawn(binary, ['serve'], {
     env: {
       HOST: '127.0.0.1', PORT: String(port), SQLITE_DB: join(folder, 'page.db'), PATH: process.env.PATH,
-      EM_METRICS_PRODUCTION_ENVIRONMENTS: 'production', ...environment,
+      CONFIG: teams, ...environment,
     },
     stdio: ['ignore', 'ignore', 'pipe'],
   });

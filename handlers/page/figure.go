@@ -15,8 +15,6 @@ type figure struct {
 	Detail string // the counts behind the value
 	Note   string // what the value leaves out, if anything
 	dora.Rating
-	// Number is the value to compare. It is nil if it is undefined.
-	Number *float64
 }
 
 // noData is shown for an undefined value.
@@ -32,12 +30,6 @@ func newFigure(f dora.Figure, t dora.Totals) figure {
 	if v.NoneLinked && v.Whole > 0 {
 		shown.Note = "no incident linked"
 		shown.Detail += fmt.Sprintf("; %s, none linked to a deployment", plural(v.Unlinked, "incident"))
-	}
-	if n, ok := f.Number(v); ok {
-		if f.Kind == dora.Frequency {
-			n = v.PerDay() // the windows may differ in length
-		}
-		shown.Number = &n
 	}
 	return shown
 }
@@ -126,21 +118,23 @@ func formatDetail(f dora.Figure, v dora.Value) string {
 	return ""
 }
 
-// formatRate writes a rate per day or per the shortest longer period in which it
-// is at least 1.
+// formatRate writes a rate per day or week. Where that would be less than one, or the
+// window is shorter, it writes the count and the length of the window.
 func formatRate(count int64, window time.Duration) string {
-	perDay := float64(count) / (window.Hours() / 24)
+	const day, week = 24 * time.Hour, 7 * 24 * time.Hour
+	perDay := float64(count) / (float64(window) / float64(day))
 	switch {
 	case count == 0:
 		return "none"
-	case perDay >= 1:
+	case perDay >= 1 && window >= day:
 		return formatNumber(perDay) + " a day"
-	case perDay*7 >= 1:
+	case perDay*7 >= 1 && window >= week-time.Hour: // clocks may go forward
 		return formatNumber(perDay*7) + " a week"
-	case perDay*365/12 >= 1:
-		return formatNumber(perDay*365/12) + " a month"
+	case window < 2*day:
+		return strconv.FormatInt(count, 10) + " in " + formatDuration(window)
 	}
-	return formatNumber(perDay*365) + " a year"
+	days := formatNumber(float64(window) / float64(day))
+	return strconv.FormatInt(count, 10) + " in " + days + " days"
 }
 
 // formatDuration writes a duration in seconds, minutes, hours or days.

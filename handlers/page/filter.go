@@ -2,11 +2,8 @@ package page
 
 import (
 	"fmt"
-	"html/template"
-	"net/url"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/em-metrics/em-metrics/db"
@@ -15,7 +12,11 @@ import (
 
 // filterView is the form above the figures.
 type filterView struct {
-	Projects, Teams, Environments, Windows, Bands []option
+	Projects, Teams, Environments, Bands []option
+	// Metrics are the figures to choose from, on a page of evidence.
+	Metrics []option
+	// Kept are the parameters that the form does not change.
+	Kept []field
 }
 
 type option struct {
@@ -32,12 +33,17 @@ func newFilterView(names db.Names, q Query, production dora.Environments) filter
 		Projects:     options("All projects", "project_id", names.Projects, q.Project),
 		Teams:        options("All teams", "team_id", names.Teams, q.Team),
 		Environments: options("All environments", "environment", names.Environments, q.Environment),
-		Windows:      windowOptions(q.Length()),
 		Bands: []option{
 			{Value: "2023", Name: "DORA 2023", Selected: q.Bands.Name == "2023"},
 			{Value: "2021", Name: "DORA 2021", Selected: q.Bands.Name == "2021"},
 			{Value: "answers", Name: "Answers of the survey", Selected: q.Bands.Name == "answers"},
 		},
+		Kept: q.kept("project_id", "team_id", "environment", "bands", "metric"),
+	}
+	for _, f := range dora.Figures() {
+		if q.Metric != "" {
+			shown.Metrics = append(shown.Metrics, option{Value: string(f.Name), Name: f.Title, Selected: f.Name == q.Metric})
+		}
 	}
 	if len(production) > 0 {
 		name := ""
@@ -71,63 +77,6 @@ func options(all, parameter string, names []string, selected string) []option {
 		list = append(list, option{Name: fmt.Sprintf("and %d more; set %s in the address", more, parameter), Disabled: true})
 	}
 	return list
-}
-
-// windowOptions lists the common windows, and the selected one if it is not among
-// them.
-func windowOptions(selected time.Duration) []option {
-	const day = 24 * time.Hour
-	var list []option
-	common := false
-	for _, days := range []int{7, 30, 90, 365} {
-		is := time.Duration(days)*day == selected
-		common = common || is
-		list = append(list, option{Value: fmt.Sprintf("%dd", days), Name: fmt.Sprintf("%d days", days), Selected: is})
-	}
-	if common {
-		return list
-	}
-	unit := " hours"
-	if selected%day == 0 {
-		unit = " days"
-	}
-	value := dora.FormatWindow(selected)
-	return append(list, option{Value: value, Name: strings.Trim(value, "dh") + unit, Selected: true})
-}
-
-// parameters returns the parameters of GET /dora for the same figures.
-func (q Query) parameters() url.Values {
-	values := q.filter()
-	values.Set("from", q.From.UTC().Format(time.RFC3339Nano))
-	values.Set("to", q.To.UTC().Format(time.RFC3339Nano))
-	values.Set("bands", q.Bands.Name)
-	if q.RecoveryFrom == dora.FromDeployment {
-		values.Set("recovery_from", "deployment")
-	}
-	if q.Location != time.UTC {
-		values.Set("tz", q.Location.String())
-	}
-	return values
-}
-
-// filter returns the parameters for the project, team and environment.
-func (q Query) filter() url.Values {
-	values := url.Values{}
-	environment := q.Environment
-	switch {
-	case q.AllEnvironments:
-		environment = AllEnvironments
-	case len(q.Production) > 0: // is the default
-		environment = ""
-	}
-	for name, value := range map[string]string{
-		"project_id": q.Project, "team_id": q.Team, "environment": environment,
-	} {
-		if value != "" {
-			values.Set(name, value)
-		}
-	}
-	return values
 }
 
 // scope describes the filter in words.
@@ -168,10 +117,6 @@ func isolate(name string) string {
 	}, name)
 	return firstStrong + name + end
 }
-
-// encode encodes parameters for a URL and marks them as safe, because the template
-// would escape them a second time.
-func encode(values url.Values) template.URL { return template.URL(values.Encode()) }
 
 // truncate shortens a text to a maximum number of characters.
 func truncate(text string, maximum int) string {

@@ -2,144 +2,189 @@ package page
 
 import (
 	"context"
-	"fmt"
-	"html/template"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/db/dora"
 )
 
-const docs = "https://github.com/em-metrics/em-metrics#readme"
+const (
+	docs   = "https://github.com/em-metrics/em-metrics#readme"
+	chance = "https://github.com/em-metrics/em-metrics/blob/main/docs/dora.md#what-is-within-chance"
+)
 
 // view is the data of the page's template.
 type view struct {
-	Title, Scope, Docs, Build string
-	Query                     template.URL
-	Style                     template.CSS
-	Now                       time.Time
-	First                     *firstView // if set, replaces everything below
-	Filter                    filterView
-	Window, BandsIntro        string
-	Compared                  string // with what the window is compared, if it is not the one right before
-	BandsReport, BandsSource  string
-	Keys                      []keyView
-	Trend                     []trendRow
-	Notice                    *notice
-	Environments              *groupTable // if set, replaces the keys and the trend
-	Projects                  *groupTable
-	Incidents                 []stateRow
-	Deployments               []stateRow
-	Events                    []eventRow
+	frame
+	First                    *firstView // if set, replaces everything below
+	Filter                   filterView
+	Period                   periodView
+	Window, BandsIntro       string
+	Compared                 string // with what the window is compared, if it is not the one right before
+	Incomplete               bool   // some interval of the trend is
+	Chance                   string // where the documentation says what is within chance
+	BandsReport, BandsSource string
+	Keys                     []keyView
+	Trend                    []trendRow
+	Notice                   *notice
+	OpenCount                string      // how many incidents are open at the end of the window
+	Environments             *groupTable // if set, replaces the keys and the trend
+	Projects                 *groupTable
+	Teams                    *groupTable  // if there are any
+	Open, Restored           incidentList // at the end of the window; now
+	Deployments              []stateRow
+	Events                   []eventRow
+	NoEvents                 string // why there are none
+
+	all    dora.Group
+	newest time.Time // when the newest deployment or incident of the lists began, zero without any
 }
 
 const (
-	maxProjects = 50 // and environments
-	maxRows     = 12 // of every other list
+	maxGroups = 50 // of a table
+	maxRows   = 12 // of every other list
 )
 
 // view reads the data of the page from the store.
 func (p *Renderer) view(r *http.Request, q Query) (*view, error) {
-	const minute = "2 January 2006, 15:04"
 	ctx := r.Context()
-	v := &view{
-		Title: "em-metrics: " + q.scope(), Scope: q.scope(), Query: encode(q.parameters()),
-		Docs: docs, Build: p.Build, Style: template.CSS(pageCSS), Now: p.Store.Now().In(q.Location),
-		BandsIntro: "Levels follow the bands of", BandsReport: q.Bands.Report, BandsSource: q.Bands.Source,
-		Window: fmt.Sprintf("%s to %s (%s)", q.From.In(q.Location).Format(minute), q.To.In(q.Location).Format(minute), q.Location),
-	}
-	if q.Bands.Year == 0 {
-		v.BandsIntro = "Levels are the answers of"
-	}
-	newest, err := p.Store.RecentEvents(ctx, 1)
+	v := &view{frame: p.pageFrame(q)}
+	isEmpty, err := p.isStoreEmpty(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if len(newest) == 0 {
+	if isEmpty {
 		v.First = newFirstView(r, p.Credential, p.Production())
 		return v, nil
 	}
-	for _, add := range []func(context.Context, *view, Query) error{
-		p.addFigures, p.addIncidents, p.addDeployments, p.addEvents,
-	} {
+	v.Window, v.Period, v.Chance = q.describe(v.Now), q.periodView(v.Now), chance
+	v.BandsIntro, v.BandsReport, v.BandsSource = "Levels follow the bands of", q.Bands.Report, q.Bands.Source
+	if q.Bands.Year == 0 {
+		v.BandsIntro = "Levels are the answers of"
+	}
+	sections := []func(context.Context, *view, Query) error{p.addFigures, p.addDeployments, p.addIncidents, p.addEvents}
+	if q.IsKiosk {
+		sections = sections[:2] // without deployments there would be no notice of old data
+	}
+	for _, add := range sections {
 		if err := add(ctx, v, q); err != nil {
 			return nil, err
 		}
 	}
+	v.Notice = p.newNotice(v, q)
 	return v, nil
 }
 
-// addFigures adds the filter, the keys with their trends, and the projects.
+// pageFrame returns the frame of the page.
+func (p *Renderer) pageFrame(q Query) frame {
+	exact := encode(q.exactly())
+	links := []anchor{
+		{"Metrics", "metrics"}, {"API", "openapi.yaml"}, {"JSON", "dora?" + exact}, {"CSV", "dora?" + exact + "&format=csv"},
+		{"Kiosk", "?" + q.linkTo("kiosk", "true", "refresh", "60s")}, {"Documentation", docs},
+	}
+	if q.IsKiosk {
+		links = []anchor{{"Full page", "?" + q.linkTo("kiosk", "", "refresh", "")}}
+	}
+	f := p.frame("em-metrics: "+q.scope(), "Delivery metrics for "+q.scope(), q.Location, links...)
+	f.Refresh, f.Still, f.IsKiosk = int(q.Refresh.Seconds()), q.linkTo("refresh", ""), q.IsKiosk
+	return f
+}
+
+// addFigures adds the filter, the keys with their trends, and the tables of groups.
 func (p *Renderer) addFigures(ctx context.Context, v *view, q Query) error {
-	length := q.Length()
-	names, err := p.Store.Names(ctx, q.From.Add(-length), q.To)
-	if err != nil {
+	if err := p.addFilter(ctx, v, q); err != nil {
 		return err
 	}
 	trend := q.Query
-	trend.Interval = trendInterval(length)
-	now, err := p.Store.Overview(ctx, trend)
+	trend.Interval = trendInterval(q.Length())
+	now, err := p.Store.Overview(ctx, trend, q.byTeam())
 	if err != nil {
 		return err
 	}
-	v.Filter = newFilterView(names, q, p.Production())
-	v.Notice = p.newNotice(now.All, q)
+	v.all, v.OpenCount = now.All, plural(now.All.OpenIncidents, "open incident")
+	if err := v.addGroups(ctx, now, maxGroups, q); err != nil {
+		return err
+	}
 	if isMixed(now.All, q) {
-		return addEnvironments(ctx, v, now, q)
+		return nil
 	}
 	before := q.Query
-	before.From, before.To, v.Compared = previous(q.Query, p.Store.Now())
+	before.From, before.To, v.Compared = q.previous(v.Now)
 	earlier, err := p.Store.DoraTotals(ctx, before)
-	if err != nil {
-		return err
-	}
-	projects, all, err := now.Top(ctx, dora.GroupBy{Project: true}, maxProjects)
 	if err != nil {
 		return err
 	}
 	v.Keys = newKeyViews(now.All, earlier, q)
 	v.Trend = newTrendRows(now.All.Series, q)
-	v.Projects = newGroupTable("Project", projects, all, q)
+	v.Incomplete = slices.ContainsFunc(v.Trend, func(r trendRow) bool { return r.IsIncomplete })
 	return nil
 }
 
-// addEnvironments adds a row for each environment, and for each project in one.
-func addEnvironments(ctx context.Context, v *view, now *db.Overview, q Query) error {
-	for _, table := range []struct {
-		title string
-		by    dora.GroupBy
-		into  **groupTable
-	}{
-		{"Environment", dora.GroupBy{Environment: true}, &v.Environments},
-		{"Project", dora.GroupBy{Environment: true, Project: true}, &v.Projects},
-	} {
-		groups, all, err := now.Top(ctx, table.by, maxProjects)
+// addFilter adds the names to choose from, which a kiosk has no form for.
+func (p *Renderer) addFilter(ctx context.Context, v *view, q Query) error {
+	if q.IsKiosk {
+		return nil
+	}
+	names, err := p.Store.Names(ctx, q.From.Add(-q.Length()), q.To)
+	if err != nil {
+		return err
+	}
+	v.Filter = newFilterView(names, q, p.Production())
+	return nil
+}
+
+// byTeam is the grouping of the table of teams.
+func (q Query) byTeam() dora.GroupBy {
+	return dora.GroupBy{Team: true, Environment: q.isByEnvironment()}
+}
+
+// isByEnvironment reports whether the tables of the page are grouped by environment
+// too, because there may be production and others.
+func (q Query) isByEnvironment() bool { return q.Environment == "" && len(q.Production) == 0 }
+
+// The titles of the tables of groups.
+const (
+	projectTitle     = "Project"
+	teamTitle        = "Team"
+	environmentTitle = "Environment"
+)
+
+// addGroups adds the tables of the n groups with the most deployments. Environments
+// are named only if there are several.
+func (v *view) addGroups(ctx context.Context, now *db.Overview, n int, q Query) error {
+	isMixed := isMixed(now.All, q)
+	tables := map[string]dora.GroupBy{
+		projectTitle: {Project: true, Environment: q.isByEnvironment()},
+		teamTitle:    q.byTeam(),
+	}
+	if isMixed {
+		tables[environmentTitle] = dora.GroupBy{Environment: true}
+	}
+	for title, by := range tables {
+		groups, all, err := now.Top(ctx, by, n)
 		if err != nil {
 			return err
 		}
-		*table.into = newGroupTable(table.title, groups, all, q)
+		if !isMixed {
+			for i := range groups {
+				groups[i].Environment = ""
+			}
+		}
+		table := newGroupTable(title, groups, all, q)
+		switch title {
+		case projectTitle:
+			v.Projects = table
+		case teamTitle:
+			if slices.ContainsFunc(groups, func(g dora.Group) bool { return g.Team != "" }) {
+				v.Teams = table
+			}
+		case environmentTitle:
+			v.Environments = table
+		}
 	}
 	return nil
-}
-
-// previous returns the window that a window is compared with, and its name if it is
-// not the one right before it. A month so far is compared with as many days of the
-// month before.
-func previous(q dora.Query, now time.Time) (from, to time.Time, name string) {
-	length := q.Length()
-	start := q.From.In(q.Location)
-	isMonthSoFar := start.Equal(time.Date(start.Year(), start.Month(), 1, 0, 0, 0, 0, q.Location)) &&
-		q.To.After(now) && q.To.Before(start.AddDate(0, 1, 0))
-	if !isMonthSoFar {
-		return q.From.Add(-length), q.From, ""
-	}
-	from = start.AddDate(0, -1, 0)
-	name = from.Format("January 2006")
-	if to = from.Add(length); to.After(q.From) { // the month before is shorter
-		return from.UTC(), q.From, "all of " + name
-	}
-	return from.UTC(), to.UTC(), "as many days of " + name
 }
 
 func trendInterval(length time.Duration) dora.Interval {
@@ -150,60 +195,4 @@ func trendInterval(length time.Duration) dora.Interval {
 		return dora.Weekly
 	}
 	return dora.Monthly
-}
-
-// addIncidents adds the incidents not yet restored, and then those of the window
-// that are restored but not yet closed.
-func (p *Renderer) addIncidents(ctx context.Context, v *view, q Query) error {
-	filter := db.IncidentFilter{
-		State: db.InProgress, Project: q.Project, Team: q.Team, Environment: q.Environment, Environments: q.Environments,
-		Page: db.Page{Limit: maxRows},
-	}
-	incidents, _, err := p.Store.Incidents(ctx, filter)
-	if err != nil {
-		return err
-	}
-	filter.State = db.Unfinished
-	unfinished, _, err := p.Store.Incidents(ctx, filter)
-	if err != nil {
-		return err
-	}
-	for _, i := range unfinished {
-		if !i.RestoredAt.IsZero() && !i.StartedAt.Before(q.From) && len(incidents) < maxRows {
-			incidents = append(incidents, i)
-		}
-	}
-	for _, i := range incidents {
-		v.Incidents = append(v.Incidents, newIncidentRow(i, v.Now))
-	}
-	return nil
-}
-
-func (p *Renderer) addDeployments(ctx context.Context, v *view, q Query) error {
-	deployments, _, err := p.Store.Deployments(ctx, db.DeploymentFilter{
-		Project: q.Project, Team: q.Team, Environment: q.Environment, Environments: q.Environments,
-		Page: db.Page{Limit: maxRows},
-	})
-	if err != nil {
-		return err
-	}
-	for _, d := range deployments {
-		failures, err := p.Store.IncidentsOf(ctx, d.Key)
-		if err != nil {
-			return err
-		}
-		v.Deployments = append(v.Deployments, newDeploymentRow(d, len(failures), v.Now))
-	}
-	return nil
-}
-
-func (p *Renderer) addEvents(ctx context.Context, v *view, _ Query) error {
-	events, err := p.Store.RecentEvents(ctx, maxRows)
-	if err != nil {
-		return err
-	}
-	for _, e := range events {
-		v.Events = append(v.Events, newEventRow(e, v.Now))
-	}
-	return nil
 }

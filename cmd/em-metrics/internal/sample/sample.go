@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -42,6 +43,40 @@ func Write(w io.Writer, end time.Time, seed uint64) error {
 	}
 	if err := buffered.Flush(); err != nil {
 		return fmt.Errorf("write the sample: %w", err)
+	}
+	return nil
+}
+
+// team is a team of a teams file.
+type team struct {
+	Projects []string `json:"projects"`
+	Users    []string `json:"users"`
+}
+
+// WriteTeams writes the teams file of the sample: its teams, and the environment that
+// counts as production.
+func WriteTeams(w io.Writer) error {
+	file := struct {
+		Teams      map[string]*team `json:"teams"`
+		Production []string         `json:"production"`
+	}{map[string]*team{}, []string{"production"}}
+	for _, p := range projects() {
+		t := file.Teams[p.team]
+		if t == nil {
+			t = &team{}
+			file.Teams[p.team] = t
+		}
+		t.Projects = append(t.Projects, p.id)
+		for _, user := range p.users {
+			if !slices.Contains(t.Users, user) {
+				t.Users = append(t.Users, user)
+			}
+		}
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(file); err != nil {
+		return fmt.Errorf("write the teams of the sample: %w", err)
 	}
 	return nil
 }
