@@ -23,6 +23,9 @@ type Options struct {
 	// BusyTimeout is how long a write waits for another process that holds the
 	// write lock, from the call of Do on. Zero means five seconds.
 	BusyTimeout time.Duration
+	// IgnoreRollbacks leaves it to the client to say that a deployment is a rollback.
+	// Otherwise its commit decides.
+	IgnoreRollbacks bool
 }
 
 // Store is an open database. Its methods may be called concurrently, and
@@ -32,6 +35,7 @@ type Store struct {
 	file      *file
 	busy      time.Duration // how long a call or a connection waits for a lock
 	now       func() time.Time
+	rollbacks bool // whether they are recognized
 	writer    *writer
 	writePool *sql.DB
 	readers   *readers
@@ -58,7 +62,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := chooseLocksAndSyncs(); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	s := &Store{path: path, file: newFile(path), busy: o.BusyTimeout, now: o.Now}
+	s := &Store{path: path, file: newFile(path), busy: o.BusyTimeout, now: o.Now, rollbacks: !o.IgnoreRollbacks}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open store %s: %w", path, err), s.closePools())

@@ -104,7 +104,8 @@ func bruteKeys(all, h history, q dora.Query) (keys []bruteKey) {
 	}
 	for _, d := range h.deployments {
 		_, recovered := bruteRecovery(all, d)
-		if within(recovered, q.From, q.To) || within(d.deployed, q.From, q.To) || d.deployed.IsZero() && within(d.start, q.From, q.To) {
+		if within(recovered, q.From, q.To) || within(d.deployed, q.From, q.To) || within(d.aborted, q.From, q.To) ||
+			d.deployed.IsZero() && d.aborted.IsZero() && within(d.start, q.From, q.To) {
 			keys = append(keys, bruteKeyOf(q.GroupBy, d.project, d.team, d.environment))
 		}
 	}
@@ -172,13 +173,16 @@ func bruteFigures(
 ) dora.Totals {
 	var f dora.Totals
 	days := map[string]bool{}
-	var lead, duration, recovery, restore, detect []time.Duration
+	var lead, commits, duration, recovery, restore, detect []time.Duration
 	for _, d := range h.deployments {
 		if !mine(d.project, d.team, d.environment) {
 			continue
 		}
-		if d.deployed.IsZero() && within(d.start, from, to) {
+		if d.deployed.IsZero() && d.aborted.IsZero() && within(d.start, from, to) {
 			f.UnfinishedDeployments++
+		}
+		if within(d.aborted, from, to) {
+			f.AbortedDeployments++
 		}
 		if first, recovered := bruteRecovery(all, d); within(recovered, from, to) {
 			if clock == dora.FromDeployment {
@@ -201,6 +205,9 @@ func bruteFigures(
 			f.ReworkDeployments++
 		}
 		lead = append(lead, between(d.commit, d.deployed))
+		for _, at := range d.commits {
+			commits = append(commits, between(at, d.deployed))
+		}
 		if !d.start.IsZero() {
 			duration = append(duration, between(d.start, d.deployed))
 		}
@@ -231,7 +238,7 @@ func bruteFigures(
 	f.DeploymentDays = int64(len(days))
 	f.LeadTime, f.DeploymentDuration = bruteDistribution(lead), bruteDistribution(duration)
 	f.FailedDeploymentRecovery, f.TimeToRestore = bruteDistribution(recovery), bruteDistribution(restore)
-	f.TimeToDetect = bruteDistribution(detect)
+	f.TimeToDetect, f.CommitLeadTime = bruteDistribution(detect), bruteDistribution(commits)
 	return f
 }
 

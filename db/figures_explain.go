@@ -1,9 +1,12 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/em-metrics/em-metrics/db/dora"
@@ -23,10 +26,16 @@ type Evidence struct {
 	// the order in which they started. Only the change failure rate and the
 	// recovery time have them.
 	Incidents []string
+	// Commits are the first commits of the deployment, at most [MaxShownCommits], in
+	// the order in which they were sent. Only the commit lead time has them.
+	Commits []Commit
 
 	row int64
 	at  int64 // the date by which it falls into the window, in Unix milliseconds
 }
+
+// MaxShownCommits is how many commits of a deployment [Store.Explain] lists.
+const MaxShownCommits = 100
 
 // Explain lists the deployments or incidents that a figure of a window is
 // computed from, the newest first. The grouping and the interval of the query
@@ -50,32 +59,75 @@ func (s *Store) Explain(ctx context.Context, name dora.Name, q dora.Query, page 
 
 // findEvidence finds a page of evidence, without its deployments and incidents.
 func findEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, q dora.Query, page Page) ([]Evidence, *Cursor, error) {
-	statement, args := evidenceQuery(f, q, page)
-	rows, err := tx.QueryContext(ctx, statement, args...)
-	if err != nil {
-		return nil, nil, err
+	var found []Evidence
+	tables := tablesOf(f.Source)
+	each := page
+	if len(tables) > 1 { // each may have the whole page
+		each.Limit, each.Offset = page.Limit+page.Offset, 0
 	}
-	found, err := collect(rows, scanEvidence)
-	if err != nil {
-		return nil, nil, err
+	for _, table := range tables {
+		statement, args := evidenceQuery(f, table, q, each)
+		rows, err := tx.QueryContext(ctx, statement, args...)
+		if err != nil {
+			return nil, nil, err
+		}
+		some, err := collect(rows, scanEvidence)
+		if err != nil {
+			return nil, nil, err
+		}
+		found = append(found, some...)
+	}
+	if len(tables) > 1 {
+		slices.SortFunc(found, func(a, b Evidence) int { return cmp.Or(cmp.Compare(b.at, a.at), cmp.Compare(b.row, a.row)) })
+		found = found[min(page.Offset, len(found)):]
+		found = found[:min(page.Limit+1, len(found))]
 	}
 	evidence, next := trimPage(found, page.Limit, func(e Evidence) Cursor { return Cursor{At: fromMillis(e.at), Row: e.row} })
 	return evidence, next, nil
 }
 
-// evidenceQuery is the query for a page of evidence.
-func evidenceQuery(f dora.Figure, q dora.Query, page Page) (statement string, args []any) {
-	table, at, where := evidenceOf(f.Source, millis(q.From), millis(q.To))
+// tablesOf returns the tables that a source consists of, each with the index that has
+// the rows in order.
+func tablesOf(s dora.Source) []string {
+	switch s {
+	case dora.DeployedDeployments:
+		return []string{"deployments INDEXED BY deployments_by_deployed_at"}
+	case dora.DeployedCommits:
+		return []string{"deployments INDEXED BY deployments_with_commits"}
+	case dora.UnfinishedDeployments:
+		return []string{"deployments INDEXED BY deployments_unfinished"}
+	case dora.AbortedDeployments:
+		return []string{"deployments INDEXED BY deployments_aborted"}
+	case dora.RecoveredDeployments:
+		return []string{recoveredByIncidents, recoveredByRollback}
+	case dora.StartedIncidents, dora.OpenIncidents:
+		return []string{"incidents INDEXED BY incidents_by_time"}
+	case dora.RestoredIncidents:
+		return []string{"incidents INDEXED BY incidents_by_restored_at"}
+	}
+	return nil
+}
+
+// evidenceQuery is the query for a page of evidence from one of its tables.
+func evidenceQuery(f dora.Figure, table string, q dora.Query, page Page) (statement string, args []any) {
+	at, where := evidenceOf(f.Source, millis(q.From), millis(q.To))
 	counted, value, linked := "1", "NULL", "''"
 	switch f.Kind {
 	case dora.Ratio:
 		counted = string(f.Part)
 	case dora.Duration:
 		from := string(f.From)
-		if f.Source == dora.RecoveredDeployments {
+		switch f.Source {
+		case dora.DeployedCommits: // each has a sample of its own
+			from = "NULL"
+		case dora.RecoveredDeployments:
 			from = recoveryStart(q.RecoveryFrom)
+		case dora.DeployedDeployments, dora.UnfinishedDeployments, dora.AbortedDeployments,
+			dora.StartedIncidents, dora.RestoredIncidents, dora.OpenIncidents:
 		}
-		where.add(from + " IS NOT NULL")
+		if from != "NULL" {
+			where.add(from + " IS NOT NULL")
+		}
 		value = "max(0, " + at + " - " + from + ")"
 	}
 	switch f.Name {
@@ -90,28 +142,33 @@ func evidenceQuery(f dora.Figure, q dora.Query, page Page) (statement string, ar
 	return where.list("SELECT "+columns+" FROM "+table, at, page)
 }
 
-// evidenceOf returns the table of a source with the index that has the rows in
-// order, the column of the date by which a row falls into the window, and the
-// conditions that select the rows.
-func evidenceOf(s dora.Source, from, to int64) (table, at string, where conditions) {
+// evidenceOf returns the column of the date by which a row of a source falls into the
+// window, and the conditions that select the rows.
+func evidenceOf(s dora.Source, from, to int64) (at string, where conditions) {
 	switch s {
 	case dora.DeployedDeployments:
-		table, at = "deployments INDEXED BY deployments_by_deployed_at", "deployed_at"
+		at = "deployed_at"
+	case dora.DeployedCommits:
+		at = "deployed_at"
+		where.add("commits > 0")
+	case dora.AbortedDeployments:
+		at = "aborted_at"
+		where.add("deployed_at IS NULL")
 	case dora.UnfinishedDeployments:
-		table, at = "deployments INDEXED BY deployments_unfinished", "began_at"
+		at = "began_at"
 		where.add("deployed_at IS NULL AND aborted_at IS NULL")
 	case dora.RecoveredDeployments:
-		table, at = recoveredDeployments, "recovered_at"
+		at = "recovered_at"
 	case dora.StartedIncidents:
-		table, at = "incidents INDEXED BY incidents_by_time", "started_at"
+		at = "started_at"
 	case dora.RestoredIncidents:
-		table, at = "incidents INDEXED BY incidents_by_restored_at", "restored_at"
+		at = "restored_at"
 	case dora.OpenIncidents:
 		where.add("started_at < ? AND (restored_at IS NULL OR restored_at >= ?)", to, to)
-		return "incidents INDEXED BY incidents_by_time", "started_at", where
+		return "started_at", where
 	}
 	where.add(at+" >= ? AND "+at+" < ?", from, to)
-	return table, at, where
+	return at, where
 }
 
 // linkedIDs lists the ids of the incidents linked to a deployment of a table, one
@@ -138,7 +195,13 @@ func loadEvidence(ctx context.Context, tx *sql.Tx, f dora.Figure, evidence []Evi
 	for i := range evidence {
 		byRow[evidence[i].row] = &evidence[i]
 	}
-	if f.Source.Subject() == "deployment" {
+	switch f.Source.Subject() {
+	case "commit":
+		if err := eachByRow(ctx, tx, commitLists(), byRow, func(l *deploymentCommits) { byRow[l.row].Commits = l.Commits }); err != nil {
+			return err
+		}
+		fallthrough
+	case "deployment":
 		return eachByRow(ctx, tx, deployments(), byRow, func(d *Deployment) { byRow[d.Row].Deployment = d })
 	}
 	return eachByRow(ctx, tx, incidents(), byRow, func(i *Incident) { byRow[i.Row].Incident = i })
@@ -166,6 +229,40 @@ func eachByRow[R rules.Row](ctx context.Context, tx *sql.Tx, r relation[R], evid
 		visit(one)
 	}
 	return nil
+}
+
+// deploymentCommits are the commits of a deployment, by its row.
+type deploymentCommits struct {
+	rules.CommitList
+	row int64
+}
+
+// commitLists describes how the first commits of deployments are read. What is read of
+// a list has room for the longest names.
+func commitLists() relation[*deploymentCommits] {
+	return relation[*deploymentCommits]{
+		noun: "list of commits", scan: scanCommits,
+		table: "(SELECT deployment AS row, names, dates FROM deployment_commits)",
+		columns: fmt.Sprintf("row, substr(names, 1, %d), substr(dates, 1, %d)",
+			MaxShownCommits*(rules.MaxName+1), MaxShownCommits*len("-9223372036854775808\n")),
+	}
+}
+
+func scanCommits(rows *sql.Rows) (*deploymentCommits, error) {
+	var l deploymentCommits
+	var names, dates string
+	if err := rows.Scan(&l.row, &names, &dates); err != nil {
+		return nil, err
+	}
+	name, date := strings.Split(names, "\n"), strings.Split(dates, "\n")
+	for i := range min(len(name), len(date), MaxShownCommits) {
+		at, err := strconv.ParseInt(date[i], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("read the date of a commit: %w", err)
+		}
+		l.Commits = append(l.Commits, Commit{Name: name[i], At: fromMillis(at)})
+	}
+	return &l, nil
 }
 
 // IncidentsOf lists the ids of the incidents linked to a deployment, in the

@@ -1,11 +1,13 @@
 package db
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/em-metrics/em-metrics/db/dora"
@@ -35,7 +37,7 @@ func (l *lane) snapshot(ctx context.Context, read func(*sql.Tx) error) (err erro
 func (l *lane) aggregate(ctx context.Context, q dora.Query, a aggregator) error {
 	return l.snapshot(ctx, func(tx *sql.Tx) error {
 		for _, read := range []func(context.Context, *sql.Tx, dora.Query, aggregator) error{
-			addDeployments, addUnfinished, addOpenIncidents, addRestoredIncidents, addRecoveries,
+			addDeployments, addCommits, addUnfinished, addAborted, addOpenIncidents, addRestoredIncidents, addRecoveries,
 		} {
 			if err := read(ctx, tx, q, a); err != nil {
 				return err
@@ -52,6 +54,9 @@ type aggregator interface {
 	// AddDeployment adds a deployment that was deployed, in the order of the dates.
 	AddDeployment(dora.Labels, dora.Deployment) error
 	AddUnfinished(l dora.Labels, beganAt int64) error
+	AddAborted(l dora.Labels, abortedAt int64) error
+	// AddCommits adds the commits of a deployment that was deployed.
+	AddCommits(dora.Labels, dora.Commits) error
 	AddIncident(dora.Labels, dora.Incident) error
 	// AddRecovery adds a failed deployment that has recovered.
 	AddRecovery(dora.Labels, dora.Recovery) error
@@ -78,6 +83,16 @@ func (t together) AddDeployment(l dora.Labels, d dora.Deployment) error {
 // AddUnfinished adds an unfinished deployment to all of them.
 func (t together) AddUnfinished(l dora.Labels, beganAt int64) error {
 	return t.each(func(a aggregator) error { return a.AddUnfinished(l, beganAt) })
+}
+
+// AddAborted adds an aborted deployment to all of them.
+func (t together) AddAborted(l dora.Labels, abortedAt int64) error {
+	return t.each(func(a aggregator) error { return a.AddAborted(l, abortedAt) })
+}
+
+// AddCommits adds the commits of a deployment to all of them.
+func (t together) AddCommits(l dora.Labels, c dora.Commits) error {
+	return t.each(func(a aggregator) error { return a.AddCommits(l, c) })
 }
 
 // AddIncident adds an incident to all of them.
@@ -124,6 +139,35 @@ func addUnfinished(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) 
 	})
 }
 
+func addAborted(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
+	rows := numbersQuery{numbers: []string{"aborted_at"}, from: "deployments INDEXED BY deployments_aborted"}
+	rows.where.add("deployed_at IS NULL AND aborted_at >= ? AND aborted_at < ?", millis(q.From), millis(q.To))
+	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
+		return a.AddAborted(l, n[0])
+	})
+}
+
+func addCommits(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
+	var text sql.RawBytes
+	rows := numbersQuery{numbers: []string{"deployed_at"}, from: deployedCommits, text: "dates", into: &text}
+	rows.where.add("commits > 0 AND deployed_at >= ? AND deployed_at < ?", millis(q.From), millis(q.To))
+	var dates []int64
+	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
+		dates = dates[:0]
+		for line := range bytes.SplitSeq(text, []byte("\n")) {
+			at, err := strconv.ParseInt(string(line), 10, 64)
+			if err != nil {
+				return fmt.Errorf("read the date of a commit: %w", err)
+			}
+			dates = append(dates, at)
+		}
+		return a.AddCommits(l, dora.Commits{DeployedAt: n[0], At: dates})
+	})
+}
+
+// deployedCommits are the commits of deployed deployments, where they are known.
+const deployedCommits = "deployments INDEXED BY deployments_with_commits CROSS JOIN deployment_commits ON deployment = deployments.row"
+
 func addOpenIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
 	var where conditions
 	where.add("restored_at IS NULL AND started_at < ?", millis(q.To))
@@ -157,11 +201,13 @@ func addIncidents(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator, i
 	})
 }
 
-// recoveredDeployments are the failed deployments that were deployed and whose
-// incidents are all restored: the deployments of the incidents after which no
-// other one of the same deployment was restored. The join is left out where
-// neither its team nor its row is read.
-const recoveredDeployments = `(SELECT d.row, latest.project_id, latest.environment, d.team_id,
+// The failed deployments that were deployed and have recovered are those of two tables.
+// One with incidents has recovered when all of them are restored: it is that of the
+// incident after which no other one of the same deployment was restored. The join is
+// left out where neither its team nor its row is read. One without incidents has
+// recovered when a rollback replaced it.
+const (
+	recoveredByIncidents = `(SELECT d.row, latest.project_id, latest.environment, d.team_id,
 		latest.deployment_id AS id, latest.deployment_deployed_at AS deployed_at, latest.restored_at AS recovered_at,
 		(SELECT min(started_at) FROM incidents i INDEXED BY incidents_by_deployment WHERE i.deployment_id = latest.deployment_id
 			AND i.project_id = latest.project_id AND i.environment = latest.environment) AS first_incident_at
@@ -172,8 +218,13 @@ const recoveredDeployments = `(SELECT d.row, latest.project_id, latest.environme
 		WHERE i.deployment_id = latest.deployment_id
 			AND i.project_id = latest.project_id AND i.environment = latest.environment
 			AND (i.restored_at IS NULL OR (i.restored_at, i.row) > (latest.restored_at, latest.row)))) AS recovered`
+	recoveredByRollback = `(SELECT row, project_id, environment, team_id, id, deployed_at, rolled_back_at AS recovered_at, deployed_at AS first_incident_at
+	FROM deployments INDEXED BY deployments_rolled_back
+	WHERE NOT EXISTS (SELECT 1 FROM incidents i INDEXED BY incidents_by_deployment WHERE i.deployment_id = deployments.id
+		AND i.project_id = deployments.project_id AND i.environment = deployments.environment)) AS recovered`
+)
 
-// recoveryStart is the column of recoveredDeployments at which the clock starts.
+// recoveryStart is the column of recovered deployments at which the clock starts.
 func recoveryStart(from dora.RecoveryStart) string {
 	if from == dora.FromDeployment {
 		return "deployed_at"
@@ -182,11 +233,17 @@ func recoveryStart(from dora.RecoveryStart) string {
 }
 
 func addRecoveries(ctx context.Context, tx *sql.Tx, q dora.Query, a aggregator) error {
-	rows := numbersQuery{numbers: []string{recoveryStart(q.RecoveryFrom), "recovered_at"}, from: recoveredDeployments}
-	rows.where.add("recovered_at >= ? AND recovered_at < ?", millis(q.From), millis(q.To))
-	return rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
-		return a.AddRecovery(l, dora.Recovery{StartedAt: n[0], RecoveredAt: n[1]})
-	})
+	for _, table := range []string{recoveredByIncidents, recoveredByRollback} {
+		rows := numbersQuery{numbers: []string{recoveryStart(q.RecoveryFrom), "recovered_at"}, from: table}
+		rows.where.add("recovered_at >= ? AND recovered_at < ?", millis(q.From), millis(q.To))
+		err := rows.each(ctx, tx, q.Filter, a.GroupBy(), func(l dora.Labels, n []int64) error {
+			return a.AddRecovery(l, dora.Recovery{StartedAt: n[0], RecoveredAt: n[1]})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // numbersQuery selects numbers from a table whose rows have labels. The numbers
@@ -195,6 +252,8 @@ type numbersQuery struct {
 	numbers []string
 	from    string
 	where   conditions
+	text    string // a column that is read as well, if set
+	into    *sql.RawBytes
 }
 
 // each visits the rows that match a filter. The labels have only what is
@@ -221,6 +280,9 @@ func (n numbersQuery) each(ctx context.Context, tx *sql.Tx, filter dora.Filter, 
 		if label.grouped {
 			columns, dest = append(columns, label.column), append(dest, label.dest)
 		}
+	}
+	if n.text != "" {
+		columns, dest = append(columns, n.text), append(dest, n.into)
 	}
 	query := "SELECT " + strings.Join(columns, ", ") + " FROM " + n.from + " WHERE " + strings.Join(n.where.terms, " AND ")
 	rows, err := tx.QueryContext(ctx, query, n.where.args...)

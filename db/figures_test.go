@@ -95,7 +95,7 @@ func wiper(t *testing.T, path string) func() {
 	}
 	t.Cleanup(func() { _ = pool.Close() })
 	return func() {
-		if _, err := pool.Exec("DELETE FROM incidents; DELETE FROM deployments"); err != nil {
+		if _, err := pool.Exec("DELETE FROM incidents; DELETE FROM deployment_commits; DELETE FROM deployments"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -111,6 +111,8 @@ type history struct {
 type pastDeployment struct {
 	project, environment, team, id string
 	commit, start, deployed        time.Time
+	aborted                        time.Time
+	commits                        []time.Time // if they are known; the first one is at commit
 	rework                         bool
 	late                           bool // deployed only after its incidents were told
 }
@@ -147,6 +149,9 @@ func randomHistory(r *rand.Rand) history {
 		d.commit = d.start.Add(-time.Duration(r.IntN(40*3600)) * time.Second)
 		switch r.IntN(8) {
 		case 0: // never deployed
+			if r.IntN(2) == 0 {
+				d.aborted = d.start.Add(time.Duration(r.IntN(60)) * time.Second)
+			}
 		case 1: // clocks disagree
 			d.deployed = d.start.Add(-time.Duration(r.IntN(300)) * time.Second)
 			d.commit = d.deployed.Add(time.Duration(r.IntN(300)) * time.Second)
@@ -159,6 +164,11 @@ func randomHistory(r *rand.Rand) history {
 			d.deployed = d.start.Add(time.Duration(r.IntN(90*60)) * time.Second)
 			if d.deployed.After(doraNow) {
 				d.deployed = doraNow
+			}
+		}
+		if r.IntN(2) == 0 {
+			for i := range 1 + r.IntN(4) {
+				d.commits = append(d.commits, d.commit.Add(time.Duration(i*r.IntN(7200))*time.Second))
 			}
 		}
 		h.deployments = append(h.deployments, d)
@@ -199,6 +209,9 @@ func (h history) store(t *testing.T, s *db.Store) {
 			FirstCommitAt: d.commit, DeployStartAt: d.start, Rework: d.rework,
 			Team: func(string) string { return d.team },
 		}
+		for i, at := range d.commits {
+			start.Commits = append(start.Commits, db.Commit{Name: fmt.Sprint("c", i), At: at})
+		}
 		finish := db.FinishDeployment{
 			Ref: db.Ref{ID: d.id, Project: d.project, Environment: d.environment}, DeployedAt: d.deployed,
 		}
@@ -206,6 +219,8 @@ func (h history) store(t *testing.T, s *db.Store) {
 		case d.start.IsZero():
 			finish.Create = &start
 			commands = append(commands, finish)
+		case !d.aborted.IsZero():
+			commands = append(commands, start, db.AbortDeployment{Ref: finish.Ref, At: d.aborted})
 		case d.deployed.IsZero():
 			commands = append(commands, start)
 		case d.late:

@@ -3,8 +3,10 @@ package db
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,12 +22,8 @@ import (
 // because minimizing takes long with a database inside.
 func FuzzDo(f *testing.F) {
 	r := rand.New(rand.NewPCG(7, 8))
-	for range 40 {
-		seed := make([]byte, rulestest.BytesPerCommand*60)
-		for i := range seed {
-			seed[i] = byte(r.Uint32())
-		}
-		f.Add(seed, r.Uint64())
+	for seed := range 40 {
+		f.Add(rulestest.Seed(r, seed, 60), r.Uint64())
 	}
 	f.Fuzz(func(t *testing.T, input []byte, sizes uint64) {
 		s := openStore(t, filepath.Join(t.TempDir(), "em-metrics.db"), Options{Now: rulestest.Noon})
@@ -122,11 +120,36 @@ func expectRows(t *testing.T, s *Store, want rules.Changes) {
 		WHERE incidents <> (SELECT count(*) FROM incidents i WHERE i.project_id = c.project_id)`).Scan(&miscounted); err != nil || miscounted > 0 {
 		t.Errorf("the incidents of %d projects are miscounted (%v)", miscounted, err)
 	}
+	expectCommits(t, s, want.Commits)
 	for table, n := range map[string]int{"deployments": len(want.Deployments), "incidents": len(want.Incidents)} {
 		var got int
 		if err := s.readers.lists.pool.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&got); err != nil || got != n {
 			t.Errorf("%d %s stored, want %d (%v)", got, table, n, err)
 		}
+	}
+}
+
+// expectCommits compares the commits that are stored.
+func expectCommits(t *testing.T, s *Store, want []*rules.CommitList) {
+	t.Helper()
+	stored, err := query(t.Context(), s.readers.lists, scanText, `SELECT d.project_id || '/' || d.environment || '/' || d.id || ' ' ||
+		replace(c.names || ' ' || c.dates, char(10), ' ') FROM deployment_commits c JOIN deployments d ON d.row = c.deployment ORDER BY 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, l := range want {
+		text, dates := l.Project+"/"+l.Environment+"/"+l.ID, ""
+		for _, c := range l.Commits {
+			text, dates = text+" "+c.Name, dates+fmt.Sprint(" ", c.At.UnixMilli())
+		}
+		if dates != "" {
+			texts = append(texts, text+dates)
+		}
+	}
+	slices.Sort(texts)
+	if !slices.Equal(stored, texts) {
+		t.Errorf("commits:\n got %s\nwant %s", strings.Join(stored, "\n     "), strings.Join(texts, "\n     "))
 	}
 }
 

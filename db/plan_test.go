@@ -60,6 +60,44 @@ func TestListsUseAnIndex(t *testing.T) {
 	}
 }
 
+func TestListsOfAStateUseAnIndex(t *testing.T) {
+	s, _ := newStore(t)
+	for _, f := range []struct {
+		filter DeploymentFilter
+		index  string
+	}{
+		{DeploymentFilter{State: StartedDeployment, Project: "p"}, "unfinished"},
+		{DeploymentFilter{State: DeployedDeployment, Team: "t"}, "by_deployed_at"},
+		{DeploymentFilter{State: DeployedDeployment, Project: "p", Environment: "e", Team: "t"}, "live"},
+		{DeploymentFilter{State: AbortedDeployment, Environment: "e"}, "aborted"},
+		{DeploymentFilter{State: FailedDeployment}, "failed"},
+	} {
+		for _, page := range []Page{{Limit: 10}, {Limit: 10, After: &Cursor{At: time.Now(), Row: 5}}} {
+			statement, args := f.filter.relation().pageOf(f.filter.conditions(), page)
+			expectPlan(t, plan(t, s, statement, args), "deployments_"+f.index)
+		}
+	}
+	for _, state := range []DeploymentState{AnyDeployment, StartedDeployment, DeployedDeployment, AbortedDeployment, FailedDeployment} {
+		f := DeploymentFilter{State: state, Commit: "v1", Project: "p", Environment: "e"}
+		statement, args := f.relation().pageOf(f.conditions(), Page{Limit: 10})
+		if steps := plan(t, s, statement, args); !strings.Contains(steps, "SEARCH deployments USING INDEX deployments_by_commit (commit_key=?") {
+			t.Errorf("the plan is\n%s", steps)
+		}
+	}
+}
+
+// TestNeighborsUseIndexes checks that to find out whether a deployment is a rollback
+// reads no table as a whole.
+func TestNeighborsUseIndexes(t *testing.T) {
+	s, _ := newStore(t)
+	for _, statement := range []string{neighborDeployments, neighborIncidents} {
+		steps := plan(t, s, statement, []any{"1", "p", "e", nil, 1, "v1", "v1"})
+		if strings.Contains(steps, "SCAN deployments") || strings.Contains(steps, "SCAN incidents") || strings.Contains(steps, "SCAN i\n") {
+			t.Errorf("the plan is\n%s", steps)
+		}
+	}
+}
+
 func TestNamesUseAnIndex(t *testing.T) {
 	s, _ := newStore(t)
 	for column, index := range map[string]string{"project_id": "by_project", "team_id": "by_team", "environment": "by_environment"} {
@@ -77,15 +115,19 @@ func TestExplainUsesAnIndex(t *testing.T) {
 	for _, f := range dora.Figures() {
 		for _, filter := range []dora.Filter{{}, {Project: "p"}, {Team: "t"}, {Environment: "e"}, {Project: "p", Team: "t", Environment: "e"}} {
 			from, to := s.Window(time.Hour)
-			statement, args := evidenceQuery(f, dora.Query{From: from, To: to, Filter: filter}, Page{Limit: 10})
-			expectPlan(t, plan(t, s, statement, args), map[dora.Source]string{
-				dora.DeployedDeployments:   "deployments_by_deployed_at",
-				dora.RecoveredDeployments:  "incidents_by_restored_at",
-				dora.UnfinishedDeployments: "deployments_unfinished",
-				dora.StartedIncidents:      "incidents_by_time",
-				dora.RestoredIncidents:     "incidents_by_restored_at",
-				dora.OpenIncidents:         "incidents_by_time",
-			}[f.Source])
+			for i, table := range tablesOf(f.Source) {
+				statement, args := evidenceQuery(f, table, dora.Query{From: from, To: to, Filter: filter}, Page{Limit: 10})
+				expectPlan(t, plan(t, s, statement, args), map[dora.Source][]string{
+					dora.DeployedDeployments:   {"deployments_by_deployed_at"},
+					dora.RecoveredDeployments:  {"incidents_by_restored_at", "deployments_rolled_back"},
+					dora.DeployedCommits:       {"deployments_with_commits"},
+					dora.UnfinishedDeployments: {"deployments_unfinished"},
+					dora.AbortedDeployments:    {"deployments_aborted"},
+					dora.StartedIncidents:      {"incidents_by_time"},
+					dora.RestoredIncidents:     {"incidents_by_restored_at"},
+					dora.OpenIncidents:         {"incidents_by_time"},
+				}[f.Source][i])
+			}
 		}
 	}
 }

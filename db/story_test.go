@@ -116,6 +116,9 @@ func answer(outcomes []Outcome, err error) string {
 	if o.Created {
 		text = "created "
 	}
+	if o.Superseded {
+		text = "superseded "
+	}
 	if o.Deployment != nil {
 		return text + deploymentText(o.Deployment)
 	}
@@ -131,12 +134,14 @@ func keyText(k Key, team string) string {
 }
 
 func deploymentText(d *Deployment) string {
-	text := keyText(d.Key, d.Team) + " commit " + clockText(d.FirstCommitAt) +
-		labelled(" start ", clockText(d.DeployStartAt)) + labelled(" deployed ", clockText(d.DeployedAt))
+	text := keyText(d.Key, d.Team) + labelled(" commit ", clockText(d.FirstCommitAt)) +
+		labelled(" start ", clockText(d.DeployStartAt)) + labelled(" deployed ", clockText(d.DeployedAt)) +
+		labelled(" aborted ", clockText(d.AbortedAt))
 	if d.Rework {
 		text += " rework"
 	}
-	return text
+	return text + labelled(" revision ", d.Commit) + labelled(" no lead time: ", string(d.NoLeadTime)) +
+		labelled(" failed by ", string(d.FailedBecause)) + labelled(" rolled back by ", d.RolledBackBy)
 }
 
 func incidentText(i *Incident) string {

@@ -1,6 +1,10 @@
 package db
 
-import "github.com/em-metrics/em-metrics/db/rules"
+import (
+	"time"
+
+	"github.com/em-metrics/em-metrics/db/rules"
+)
 
 // The commands, rows and events of a store are those of package rules. They have
 // names here too, so that whoever uses a store needs only this package.
@@ -83,6 +87,9 @@ const (
 
 // HasCode reports whether err is, or wraps, an [Error] with the code.
 func HasCode(err error, code Code) bool { return rules.HasCode(err, code) }
+
+// Elapsed is the measured time between two dates; see package rules.
+func Elapsed(from, to time.Time) NullDuration { return rules.Elapsed(from, to) }
 
 // CheckName checks an id or another name as the store does. Its error continues
 // a sentence that begins with the field.

@@ -211,6 +211,7 @@ func (w *writer) transact(batch []*call) ([]*call, error) {
 // change loads, decides and writes in the transaction that has begun.
 func (w *writer) change(t *tx, batch []*call) error {
 	state := rules.NewState(w.clock.read())
+	state.IgnoreRollbacks = !w.store.rollbacks
 	if err := t.load(needs(batch), state); err != nil {
 		return w.failed("load", err)
 	}

@@ -42,7 +42,7 @@ func instruments() []instrument {
 		{name: "deployment_aborted", kinds: kinds{db.DeploymentAborted}, unit: "{deployment}",
 			description: "Deployments that were given up, because their pipeline failed or was canceled."},
 		{name: "change_failure_count", kinds: kinds{db.ChangeFailed}, unit: "{deployment}",
-			description: "Deployments that led to at least one incident."},
+			description: "Deployments that led to at least one incident or were rolled back."},
 		{name: "incident_count", kinds: kinds{db.IncidentStarted}, unit: "{incident}",
 			description: "Incidents that started."},
 		{name: "time_to_detect", kinds: kinds{db.IncidentStarted, db.IncidentLinked}, measure: detect, bounds: longBounds(),

@@ -211,7 +211,7 @@ func TestWindowsSlideWithoutAnEvent(t *testing.T) {
 }
 
 func TestWindowsLeaveOutTheSmallestBeyondTheLimit(t *testing.T) {
-	w := newWindowed(t, exporter.Options{Windows: []time.Duration{week}, WindowSeriesLimit: 60})
+	w := newWindowed(t, exporter.Options{Windows: []time.Duration{week}, WindowSeriesLimit: 66})
 	for project := range 5 {
 		for id := range project + 1 {
 			w.deploy(fmt.Sprint("p", project), "", fmt.Sprint(id), time.Hour)
@@ -227,9 +227,9 @@ func TestWindowsLeaveOutTheSmallestBeyondTheLimit(t *testing.T) {
 	if !shown["p4"] || !shown["p3"] || shown["p2"] || shown["p1"] || shown["p0"] {
 		t.Errorf("shown %v, want the two with the most deployments", shown)
 	}
-	// Of each project: eight gauges, five numbers of samples, open incidents,
+	// Of each project: nine gauges, six numbers of samples, open incidents,
 	// and two quantiles of two durations.
-	if !slices.Contains(lines, "dora_series_dropped 54") || len(lines) != 3*18+1 {
+	if !slices.Contains(lines, "dora_series_dropped 60") || len(lines) != 3*20+1 {
 		t.Errorf("%d lines:\n%s", len(lines), strings.Join(lines, "\n"))
 	}
 }
@@ -266,6 +266,8 @@ func TestWindowsBeyondTheLabelSetLimitAreCountedTogether(t *testing.T) {
 			`dora_deployments{environment="production",project_id="p1",scope="project",window="7d"} 2`,
 			`dora_deployments{environment="production",scope="team",team_id="blue",window="7d"} 6`,
 			`dora_deployments{environment="production",scope="team",team_id="red",window="7d"} 9`,
+			`dora_commit_lead_time_samples` + overflow + `,window="7d"} 0`,
+			`dora_deployments_aborted` + overflow + `,window="7d"} 0`,
 			`dora_deployments_unfinished` + overflow + `,window="7d"} 0`,
 			`dora_failed_deployment_recovery_samples` + overflow + `,window="7d"} 0`,
 			`dora_failed_deployments` + overflow + `,window="7d"} 0`,

@@ -30,6 +30,14 @@ type leadTime struct {
 	UnknownBecause string `json:"unknown_because"`
 }
 
+// noLeadTime returns why there is no lead time, "" if there is one.
+func (d deployment) noLeadTime() string {
+	if d.LeadTime == nil {
+		return ""
+	}
+	return d.LeadTime.UnknownBecause
+}
+
 func showDeployment(d *db.Deployment) deployment {
 	shown := deployment{
 		ID: d.ID, ProjectID: d.Project, Environment: d.Environment, TeamID: showText(d.Team),

@@ -3,6 +3,7 @@ package handlers
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,6 +32,15 @@ type evidence struct {
 	Counted      bool        `json:"counted"`
 	ValueSeconds *float64    `json:"value_seconds"`
 	IncidentIDs  []string    `json:"incident_ids,omitempty"`
+	// The first commits of the deployment, of the commit lead time. Each is a sample.
+	Commits []commitSample `json:"commits,omitempty"`
+}
+
+// commitSample is a commit of a deployment with its lead time.
+type commitSample struct {
+	SHA          string   `json:"sha"`
+	At           *string  `json:"at"`
+	ValueSeconds *float64 `json:"value_seconds"`
 }
 
 func showEvidence(e db.Evidence) evidence {
@@ -38,6 +48,10 @@ func showEvidence(e db.Evidence) evidence {
 	if e.Deployment != nil {
 		d := showDeployment(e.Deployment)
 		shown.Deployment = &d
+		for _, c := range e.Commits {
+			lead := db.Elapsed(c.At, e.Deployment.DeployedAt)
+			shown.Commits = append(shown.Commits, commitSample{c.Name, showTime(c.At), showSeconds(lead)})
+		}
 	} else {
 		i := showIncident(e.Incident)
 		shown.Incident = &i
@@ -104,14 +118,33 @@ func writeEvidenceCSV(w http.ResponseWriter, found []evidence) error {
 		"kind", "id", "project_id", "environment", "team_id", "counted", "value_seconds",
 		"first_commit_at", "deploy_start_at", "deployed_at", "rework", "incident_ids",
 		"deployment_id", "started_at", "restored_at", "finished_at",
+		"commit", "commit_count", "lead_time_unknown_because", "aborted_at", "rollback", "failed_because", "rolled_back_by",
+		"sha", "committed_at",
 	}
 	return writeCSV(w, "evidence.csv", header, func(yield func([]string) bool) {
 		for _, e := range found {
-			if !yield(evidenceRecord(e)) {
-				return
+			for _, record := range evidenceRecords(e) {
+				if !yield(record) {
+					return
+				}
 			}
 		}
 	})
+}
+
+// evidenceRecords returns the rows of one deployment or incident: one, or one for each
+// of its commits.
+func evidenceRecords(e evidence) [][]string {
+	record := evidenceRecord(e)
+	if len(e.Commits) == 0 {
+		return [][]string{append(record, "", "")}
+	}
+	records := make([][]string, len(e.Commits))
+	for i, c := range e.Commits {
+		records[i] = append(slices.Clone(record), csvCell(c.SHA), csvText(c.At))
+		records[i][0], records[i][6] = "commit", csvNumber(c.ValueSeconds)
+	}
+	return records
 }
 
 func evidenceRecord(e evidence) []string {
@@ -121,6 +154,8 @@ func evidenceRecord(e evidence) []string {
 			"deployment", csvCell(d.ID), csvCell(d.ProjectID), csvCell(d.Environment), csvText(d.TeamID),
 			counted, value, csvText(d.FirstCommitAt), csvText(d.DeployStartAt), csvText(d.DeployedAt),
 			strconv.FormatBool(d.Rework), csvCell(strings.Join(e.IncidentIDs, " ")), "", "", "", "",
+			csvCell(d.Commit), csvCount(d.CommitCount), d.noLeadTime(), csvText(d.AbortedAt), strconv.FormatBool(d.Rollback),
+			d.FailedBecause, csvCell(d.RolledBackBy),
 		}
 	}
 	i := e.Incident
@@ -128,5 +163,6 @@ func evidenceRecord(e evidence) []string {
 		"incident", csvCell(i.ID), csvCell(i.ProjectID), csvCell(i.Environment), csvText(i.TeamID),
 		counted, value, "", "", "", "", "", csvText(i.DeploymentID),
 		csvText(i.StartedAt), csvText(i.RestoredAt), csvText(i.FinishedAt),
+		"", "", "", "", "", "", "",
 	}
 }

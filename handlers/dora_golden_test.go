@@ -30,7 +30,7 @@ func TestFiguresMatchTheGoldenFile(t *testing.T) {
 	for _, metric := range []string{
 		"deployment_frequency", "change_lead_time", "change_failure_rate", "failed_deployment_recovery_time",
 		"deployment_rework_rate", "deployment_duration", "unfinished_deployments", "time_to_restore", "time_to_detect",
-		"incidents", "open_incidents",
+		"incidents", "open_incidents", "commit_lead_time", "aborted_deployments",
 	} {
 		requests = append(requests,
 			"/dora/explain?window=1d&metric="+metric, "/dora/explain?window=1d&format=csv&metric="+metric,

@@ -87,6 +87,13 @@ func csvNumber(n *float64) string {
 	return strconv.FormatFloat(*n, 'f', -1, 64)
 }
 
+func csvCount(n *int) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.Itoa(*n)
+}
+
 func csvText(s *string) string {
 	if s == nil {
 		return ""

@@ -129,7 +129,7 @@ func TestGaugesAreAliasesOfFigures(t *testing.T) {
 		}
 	}
 	const names = "deployment_frequency, change_lead_time, change_failure_rate, failed_deployment_recovery_time, " +
-		"deployment_rework_rate, deployment_duration, unfinished_deployments, time_to_restore, time_to_detect, incidents, open_incidents"
+		"deployment_rework_rate, commit_lead_time, deployment_duration, unfinished_deployments, aborted_deployments, time_to_restore, time_to_detect, incidents, open_incidents"
 	got := s.get("/dora/explain?metric=dora_luck")
 	if want := "400 metric must be one of " + names + ", or the name of a gauge of one"; got.String() != want {
 		t.Errorf("got %s, want %s", got, want)

@@ -36,6 +36,7 @@ type config struct {
 	Password      string        `env:"EM_METRICS_BASIC_AUTH_PASSWORD" secret:"true" help:"password that clients must send"`
 	PublicMetrics toggle        `env:"EM_METRICS_PUBLIC_METRICS" help:"disables authentication of /metrics and badges"`
 	Environment   string        `env:"DEPLOYMENT_ENVIRONMENT" envDefault:"NO_ENV" help:"environment of requests that do not name one"`
+	Rollbacks     toggle        `env:"EM_METRICS_DETECT_ROLLBACKS" envDefault:"on" help:"recognizes a rollback by its commit; if off, only if the request says so"`
 	ServiceName   string        `env:"OTEL_SERVICE_NAME" envDefault:"em_metrics" help:"service.name of pushed metrics"`
 	CollectorURL  string        `env:"OTEL_COLLECTOR_URL" help:"collector to push metrics to: http(s)://host:4318 or grpc(s)://host:4317; empty disables the push"`
 	SeriesHold    time.Duration `env:"EM_METRICS_SERIES_HOLD" envDefault:"150s" help:"how long a new series is exposed as zero; 0 disables this"`

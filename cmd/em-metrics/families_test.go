@@ -12,14 +12,18 @@ import (
 // families lists the name and type of every metric. Rules, dashboards and users
 // depend on each of them.
 const families = `change_failure_count_total counter
+deployment_aborted_total counter
 deployment_duration_seconds histogram
 deployment_frequency_total counter
 deployment_started_total counter
 dora_change_failure_ratio gauge
+dora_commit_lead_time_samples gauge
+dora_commit_lead_time_seconds gauge
 dora_deployment_days gauge
 dora_deployment_duration_samples gauge
 dora_deployment_duration_seconds gauge
 dora_deployments gauge
+dora_deployments_aborted gauge
 dora_deployments_per_day gauge
 dora_deployments_unfinished gauge
 dora_failed_deployment_recovery_samples gauge
@@ -57,7 +61,7 @@ time_to_restore_seconds histogram`
 
 func TestFamilies(t *testing.T) {
 	s := programtest.StartService(t)
-	s.Post("/deployments", `{"id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`)
+	s.Post("/deployments", `{"id": "1", "project_id": "shop", "commits": [{"sha": "a", "at": "2026-01-31T09:00:00Z"}]}`)
 	s.Post("/deployments/1/deployed", "")
 	s.Post("/incidents", `{"id": "7", "project_id": "shop", "deployment_id": "1"}`)
 	s.Post("/incidents/7/finished", "")

@@ -121,7 +121,7 @@ func (s *service) production() dora.Environments {
 }
 
 func (s *service) openStore(ctx context.Context) (err error) {
-	if s.store, err = db.Open(ctx, s.config.Database, db.Options{}); err != nil {
+	if s.store, err = db.Open(ctx, s.config.Database, db.Options{IgnoreRollbacks: !bool(s.config.Rollbacks)}); err != nil {
 		return fmt.Errorf("SQLITE_DB: %w", err)
 	}
 	s.onStop(0, func(context.Context) error { return s.store.Close() })

@@ -94,10 +94,21 @@ func (a *Aggregation) AddDeployment(l Labels, d Deployment) error {
 	return a.add(l, func(b *buckets, group []accumulator) { b.addDeployment(group, &d) })
 }
 
-// AddUnfinished adds a deployment that began, in Unix milliseconds, and is not
-// deployed to this day.
+// AddUnfinished adds a deployment that began, in Unix milliseconds, and is neither
+// deployed nor aborted to this day.
 func (a *Aggregation) AddUnfinished(l Labels, beganAt int64) error {
 	return a.add(l, func(b *buckets, group []accumulator) { b.addUnfinished(group, beganAt) })
+}
+
+// AddAborted adds a deployment that was aborted, in Unix milliseconds, and is not
+// deployed to this day.
+func (a *Aggregation) AddAborted(l Labels, abortedAt int64) error {
+	return a.add(l, func(b *buckets, group []accumulator) { b.addAborted(group, abortedAt) })
+}
+
+// AddCommits adds the commits of a deployment that was deployed.
+func (a *Aggregation) AddCommits(l Labels, c Commits) error {
+	return a.add(l, func(b *buckets, group []accumulator) { b.addCommits(group, &c) })
 }
 
 // AddIncident adds an incident.

@@ -54,6 +54,18 @@ func (b *buckets) addUnfinished(group []accumulator, beganAt int64) {
 	}
 }
 
+func (b *buckets) addAborted(group []accumulator, abortedAt int64) {
+	if bucket := b.at(group, abortedAt); bucket != nil {
+		bucket.AbortedDeployments++
+	}
+}
+
+func (b *buckets) addCommits(group []accumulator, c *Commits) {
+	if bucket := b.at(group, c.DeployedAt); bucket != nil {
+		bucket.addCommits(c)
+	}
+}
+
 func (b *buckets) addIncident(group []accumulator, i *Incident) {
 	if bucket := b.at(group, i.StartedAt); bucket != nil {
 		bucket.addStarted(i)
@@ -127,6 +139,7 @@ func (m *merger) totals(length time.Duration, open int64) Totals {
 	}
 	t.DeploymentDays, t.OpenIncidents = m.days(), open
 	t.LeadTime = m.distribution(func(a *accumulator) []int64 { return a.lead })
+	t.CommitLeadTime = m.distribution(func(a *accumulator) []int64 { return a.commitLead })
 	t.DeploymentDuration = m.distribution(func(a *accumulator) []int64 { return a.duration })
 	t.FailedDeploymentRecovery = m.distribution(func(a *accumulator) []int64 { return a.recovery })
 	t.TimeToRestore = m.distribution(func(a *accumulator) []int64 { return a.restore })

@@ -28,6 +28,12 @@ func (r *Ranking) AddDeployment(l Labels, _ Deployment) error { return r.add(l, 
 // AddUnfinished adds the group of the labels. The error is always nil.
 func (r *Ranking) AddUnfinished(l Labels, _ int64) error { return r.add(l, 0) }
 
+// AddAborted adds the group of the labels. The error is always nil.
+func (r *Ranking) AddAborted(l Labels, _ int64) error { return r.add(l, 0) }
+
+// AddCommits adds the group of the labels. The error is always nil.
+func (r *Ranking) AddCommits(l Labels, _ Commits) error { return r.add(l, 0) }
+
 // AddIncident adds the group of the labels. The error is always nil.
 func (r *Ranking) AddIncident(l Labels, _ Incident) error { return r.add(l, 0) }
 

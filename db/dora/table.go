@@ -11,6 +11,7 @@ type Name string
 const (
 	DeploymentFrequency          Name = "deployment_frequency"
 	ChangeLeadTime               Name = "change_lead_time"
+	CommitLeadTime               Name = "commit_lead_time"
 	ChangeFailureRate            Name = "change_failure_rate"
 	FailedDeploymentRecoveryTime Name = "failed_deployment_recovery_time"
 	TimeToRestore                Name = "time_to_restore"
@@ -35,18 +36,22 @@ type Source int
 // The sources.
 const (
 	DeployedDeployments   Source = iota // by when they were deployed
-	RecoveredDeployments                // failed and deployed, by when the last of their incidents was restored
-	UnfinishedDeployments               // by when they began; not deployed to this day
+	DeployedCommits                     // of DeployedDeployments, where they are known
+	RecoveredDeployments                // failed and deployed, by when the last of their incidents was restored, or by when they were rolled back
+	UnfinishedDeployments               // by when they began; neither deployed nor aborted to this day
+	AbortedDeployments                  // by when they were aborted; not deployed to this day
 	StartedIncidents                    // by when they started
 	RestoredIncidents                   // by when they were restored
 	OpenIncidents                       // started before the end of the window and not restored by then
 )
 
-// Subject returns what the source consists of: "deployment" or "incident".
+// Subject returns what the source consists of: "deployment", "commit" or "incident".
 func (s Source) Subject() string {
 	switch s {
-	case DeployedDeployments, RecoveredDeployments, UnfinishedDeployments:
+	case DeployedDeployments, RecoveredDeployments, UnfinishedDeployments, AbortedDeployments:
 		return "deployment"
+	case DeployedCommits:
+		return "commit"
 	case StartedIncidents, RestoredIncidents, OpenIncidents:
 	}
 	return "incident"
@@ -110,7 +115,7 @@ func Figures() []Figure {
 		},
 		{
 			Name: ChangeFailureRate, Title: "Change failure rate", Kind: Ratio, HasBands: true,
-			About:  "Deployments with at least one incident linked to them, of all deployments.",
+			About:  "Deployments with at least one incident linked to them or that were rolled back, of all deployments.",
 			Source: DeployedDeployments, Part: "failed", PartName: "failed_deployments",
 			Value: func(t Totals) Value {
 				return Value{
@@ -119,17 +124,17 @@ func Figures() []Figure {
 				}
 			},
 			Gauges: []Gauge{
-				{"dora_failed_deployments", "{deployment}", "Deployments of the window with an incident linked to them.", count},
+				{"dora_failed_deployments", "{deployment}", "Deployments of the window with an incident linked to them or that were rolled back.", count},
 				{"dora_change_failure_ratio", "", "Failed deployments divided by deployments. Absent without a deployment.", ratio},
 			},
 		},
 		{
 			Name: FailedDeploymentRecoveryTime, Title: "Failed deployment recovery time", Kind: Duration, HasBands: true,
-			About:  "Time until all incidents of a failed deployment were restored: one sample for each failed deployment.",
+			About:  "Time until all incidents of a failed deployment were restored, or until it was rolled back: one sample for each failed deployment.",
 			Source: RecoveredDeployments, From: "first_incident_at",
 			Value: func(t Totals) Value { return Value{Distribution: t.FailedDeploymentRecovery} },
 			Gauges: durationGauges("dora_failed_deployment_recovery", "{deployment}",
-				"Time from the first incident of a failed deployment until all its incidents were restored, of those recovered in the window."),
+				"Time from the first incident of a failed deployment until all its incidents were restored, or until a deployment without incidents was rolled back, of those recovered in the window."),
 		},
 		{
 			Name: DeploymentReworkRate, Title: "Deployment rework rate", Kind: Ratio,
@@ -139,6 +144,14 @@ func Figures() []Figure {
 			Gauges: []Gauge{
 				{"dora_rework_ratio", "", "Unplanned deployments, because of an incident or a bug that users met, divided by deployments. Absent without a deployment.", ratio},
 			},
+		},
+		{
+			Name: CommitLeadTime, Title: "Commit lead time", Kind: Duration,
+			About:  "Time from each commit until it was deployed: one sample for each commit, where commits are known.",
+			Source: DeployedCommits, From: "at",
+			Value: func(t Totals) Value { return Value{Distribution: t.CommitLeadTime} },
+			Gauges: durationGauges("dora_commit_lead_time", "{commit}",
+				"Time from each commit of a deployment until it was deployed, of deployments of the window whose commits are known."),
 		},
 		{
 			Name: "deployment_duration", Title: "Deployment duration", Kind: Duration,
@@ -151,7 +164,14 @@ func Figures() []Figure {
 			Name: "unfinished_deployments", Title: "Unfinished deployments", Kind: Count, Source: UnfinishedDeployments,
 			Value: func(t Totals) Value { return Value{Count: t.UnfinishedDeployments} },
 			Gauges: []Gauge{
-				{"dora_deployments_unfinished", "{deployment}", "Deployments that began in the window and were never deployed.", count},
+				{"dora_deployments_unfinished", "{deployment}", "Deployments that began in the window and were neither deployed nor aborted.", count},
+			},
+		},
+		{
+			Name: "aborted_deployments", Title: "Aborted deployments", Kind: Count, Source: AbortedDeployments,
+			Value: func(t Totals) Value { return Value{Count: t.AbortedDeployments} },
+			Gauges: []Gauge{
+				{"dora_deployments_aborted", "{deployment}", "Deployments that were aborted in the window and not deployed since.", count},
 			},
 		},
 		{

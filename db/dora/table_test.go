@@ -81,7 +81,7 @@ func TestFiguresOfNothingAreUndefined(t *testing.T) {
 		}
 		for _, g := range f.Gauges {
 			readings := g.Read(v)
-			if undefined := !ok && !slices.Contains([]string{"{deployment}", "{incident}"}, g.Unit); undefined != (len(readings) == 0) {
+			if undefined := !ok && !slices.Contains([]string{"{deployment}", "{commit}", "{incident}"}, g.Unit); undefined != (len(readings) == 0) {
 				t.Errorf("%s shows %v", g.Name, readings)
 			}
 		}
@@ -97,14 +97,15 @@ func TestFiguresAreReadFromTheirTotals(t *testing.T) {
 		Length: 2 * day,
 		Counts: dora.Counts{
 			Deployments: 8, DeploymentDays: 2, FailedDeployments: 1, ReworkDeployments: 2,
-			UnfinishedDeployments: 3, Incidents: 4, OpenIncidents: 5,
+			UnfinishedDeployments: 3, AbortedDeployments: 6, Incidents: 4, OpenIncidents: 5,
 		},
-		LeadTime: lasting(11), DeploymentDuration: lasting(12), FailedDeploymentRecovery: lasting(13),
+		LeadTime: lasting(11), CommitLeadTime: lasting(16), DeploymentDuration: lasting(12), FailedDeploymentRecovery: lasting(13),
 		TimeToRestore: lasting(14), TimeToDetect: lasting(15),
 	}
 	want := map[dora.Name]float64{
 		"deployment_frequency": 8, "change_lead_time": 11, "change_failure_rate": 0.125,
 		"failed_deployment_recovery_time": 13, "deployment_rework_rate": 0.25, "deployment_duration": 12,
+		"commit_lead_time": 16, "aborted_deployments": 6,
 		"unfinished_deployments": 3, "time_to_restore": 14, "time_to_detect": 15, "incidents": 4, "open_incidents": 5,
 	}
 	got := map[dora.Name]float64{}

@@ -11,12 +11,16 @@ type Totals struct {
 	// LeadTime is the time from the oldest commit until deployed, of the
 	// deployments deployed in the window.
 	LeadTime Distribution
+	// CommitLeadTime is the time from each commit until deployed, of the commits of
+	// the deployments deployed in the window, where they are known.
+	CommitLeadTime Distribution
 	// DeploymentDuration is the time from the start of a deployment until
 	// deployed, of those deployed in the window whose start is known.
 	DeploymentDuration Distribution
 	// FailedDeploymentRecovery is the time from the first incident of a failed
 	// deployment, or from the deployment, until the last of its incidents was
-	// restored, of those recovered in the window.
+	// restored or, without incidents, from the deployment until a rollback replaced
+	// it, of those recovered in the window.
 	FailedDeploymentRecovery Distribution
 	// TimeToRestore is the duration of incidents, of those restored in the
 	// window.
@@ -34,14 +38,16 @@ type Counts struct {
 	// DeploymentDays is the number of calendar days with a deployment.
 	DeploymentDays int64
 	// FailedDeployments are those of Deployments with an incident linked to
-	// them, whenever it started.
+	// them, whenever it started, that were rolled back or told to have failed.
 	FailedDeployments int64
 	// ReworkDeployments are those of Deployments that were unplanned, because of an
 	// incident or a bug that users met.
 	ReworkDeployments int64
-	// UnfinishedDeployments began in the window and are not deployed to this
-	// day.
+	// UnfinishedDeployments began in the window and are neither deployed nor aborted
+	// to this day.
 	UnfinishedDeployments int64
+	// AbortedDeployments were aborted in the window and are not deployed to this day.
+	AbortedDeployments int64
 	// Incidents started in the window.
 	Incidents int64
 	// UnlinkedIncidents are those of Incidents that are linked to no deployment.
@@ -62,12 +68,20 @@ type Deployment struct {
 	Failed, Rework                           bool
 }
 
+// Commits are the dates of the commits of a deployment that was deployed. Times are
+// Unix milliseconds. At is not kept.
+type Commits struct {
+	DeployedAt int64
+	At         []int64
+}
+
 // Recovery is a failed deployment that was deployed and whose incidents are all
-// restored, with what its figure is computed from. Times are Unix milliseconds.
+// restored, or that was rolled back, with what its figure is computed from. Times are Unix milliseconds.
 type Recovery struct {
 	// StartedAt is the date that the [RecoveryStart] of the query names.
 	StartedAt int64
-	// RecoveredAt is when the last of its incidents was restored.
+	// RecoveredAt is when the last of its incidents was restored, or when the
+	// rollback was deployed.
 	RecoveredAt int64
 }
 
@@ -88,6 +102,7 @@ func (c *Counts) add(other Counts) {
 	c.FailedDeployments += other.FailedDeployments
 	c.ReworkDeployments += other.ReworkDeployments
 	c.UnfinishedDeployments += other.UnfinishedDeployments
+	c.AbortedDeployments += other.AbortedDeployments
 	c.Incidents += other.Incidents
 	c.UnlinkedIncidents += other.UnlinkedIncidents
 }
@@ -99,7 +114,7 @@ type accumulator struct {
 	Counts
 	days                         []int32 // with a deployment, in order
 	opened                       int64
-	lead, duration               []int64 // milliseconds
+	lead, commitLead, duration   []int64 // milliseconds
 	recovery, restore, detection []int64
 }
 
@@ -116,6 +131,12 @@ func (a *accumulator) addDeployment(d *Deployment, day int64) {
 	}
 	a.lead = appendElapsed(a.lead, d.FirstCommitAt, d.DeployedAt)
 	a.duration = appendElapsed(a.duration, d.DeployStartAt, d.DeployedAt)
+}
+
+func (a *accumulator) addCommits(c *Commits) {
+	for _, at := range c.At {
+		a.commitLead = appendElapsed(a.commitLead, at, c.DeployedAt)
+	}
 }
 
 func (a *accumulator) addStarted(i *Incident) {
@@ -149,6 +170,7 @@ func (a *accumulator) totals(length time.Duration, open int64) Totals {
 	t := Totals{
 		Length: length, Counts: a.Counts,
 		LeadTime:                 newDistribution(a.lead),
+		CommitLeadTime:           newDistribution(a.commitLead),
 		DeploymentDuration:       newDistribution(a.duration),
 		FailedDeploymentRecovery: newDistribution(a.recovery),
 		TimeToRestore:            newDistribution(a.restore),

@@ -59,10 +59,24 @@ func (w *Windows) AddDeployment(l Labels, d Deployment) error {
 	return nil
 }
 
-// AddUnfinished adds a deployment that began, in Unix milliseconds, and is not
-// deployed to this day. The error is always nil.
+// AddUnfinished adds a deployment that began, in Unix milliseconds, and is neither
+// deployed nor aborted to this day. The error is always nil.
 func (w *Windows) AddUnfinished(l Labels, beganAt int64) error {
 	w.addUnfinished(w.find(l), beganAt)
+	return nil
+}
+
+// AddAborted adds a deployment that was aborted, in Unix milliseconds, and is not
+// deployed to this day. The error is always nil.
+func (w *Windows) AddAborted(l Labels, abortedAt int64) error {
+	w.addAborted(w.find(l), abortedAt)
+	return nil
+}
+
+// AddCommits adds the commits of a deployment that was deployed. The error is always
+// nil.
+func (w *Windows) AddCommits(l Labels, c Commits) error {
+	w.addCommits(w.find(l), &c)
 	return nil
 }
 

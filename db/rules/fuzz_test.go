@@ -15,12 +15,8 @@ import (
 // must answer alike, and the same events must be there in the end.
 func FuzzDo(f *testing.F) {
 	r := rand.New(rand.NewPCG(5, 6))
-	for range 40 {
-		seed := make([]byte, rulestest.BytesPerCommand*60)
-		for i := range seed {
-			seed[i] = byte(r.Uint32())
-		}
-		f.Add(seed)
+	for seed := range 60 {
+		f.Add(rulestest.Seed(r, seed, 100))
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
 		m := &model{now: rulestest.Noon()}

@@ -26,6 +26,9 @@ const noData = "no data"
 func newFigure(f dora.Figure, t dora.Totals) figure {
 	v := f.Value(t)
 	shown := figure{Value: formatValue(f, v), Detail: formatDetail(f, v)}
+	if each := t.CommitLeadTime; f.Name == dora.ChangeLeadTime && each.Samples > 0 {
+		shown.Detail += fmt.Sprintf("; %s for each of %s", formatDuration(each.P50), plural(each.Samples, "commit"))
+	}
 	if v.NoneLinked && v.Whole > 0 {
 		shown.Note = "no incident linked"
 		shown.Detail += fmt.Sprintf("; %s, none linked to a deployment", plural(v.Unlinked, "incident"))
