@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
 // requireTool skips the test where .ci/blocks has not installed what it needs.
@@ -19,34 +21,16 @@ func requireTool(t *testing.T, name string) {
 	}
 }
 
-const githubRun = `on: push
-jobs:
-  deploy:
-    runs-on: ubuntu-24.04
-    steps:
-      - uses: actions/checkout@v5
-      - uses: em-metrics/em-metrics/.github/actions/deployment@v1
-        with:
-          run: ./deploy.sh
-          environment: production
-          version: 1.2.3
-`
+// githubRun is the workflow of the README.
+func githubRun(t *testing.T) string {
+	return "on: push\n" + snippet(t, "yaml", "actions/checkout")
+}
 
-const githubSteps = `on: push
-jobs:
-  deploy:
-    runs-on: ubuntu-24.04
-    steps:
-      - uses: actions/checkout@v5
-      - uses: em-metrics/em-metrics/.github/actions/deployment@v1
-        with: {command: start, version: 1.2.3}
-      - run: ./deploy.sh
-      - uses: em-metrics/em-metrics/.github/actions/deployment@v1
-        with: {command: finish, version: 1.2.3}
-      - uses: em-metrics/em-metrics/.github/actions/deployment@v1
-        if: failure() || cancelled()
-        with: {command: abort, version: 1.2.3}
-`
+// githubSteps is that workflow with the steps of docs/ci.md.
+func githubSteps(t *testing.T) string {
+	job, _, _ := strings.Cut(githubRun(t), "      - uses: em-metrics")
+	return job + snippetOf(t, "docs/ci.md", "yaml", "cancelled()")
+}
 
 // act runs the workflow on this machine, as the run with that id.
 func (b *block) act(id string) (output string, succeeded bool) {
@@ -55,9 +39,10 @@ func (b *block) act(id string) (output string, succeeded bool) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	args := []string{"push", "-P", "ubuntu-24.04=-self-hosted", "--action-offline-mode", "--local-repository", "em-metrics/em-metrics@v1=" + action}
+	args := []string{"push", "-P", "ubuntu-latest=-self-hosted", "--action-offline-mode", "--local-repository", "em-metrics/em-metrics@v1=" + action,
+		"--var", "EM_METRICS_URL=" + b.service.URL(""), "--secret", "EM_METRICS_TOKEN=" + programtest.Token}
 	for _, variable := range append(b.env, "GITHUB_RUN_ID="+id) {
-		if name, _, _ := strings.Cut(variable, "="); name != "PATH" {
+		if name, _, _ := strings.Cut(variable, "="); name != "PATH" && name != "EM_METRICS_TOKEN" {
 			args = append(args, "--env", variable)
 		}
 	}
@@ -76,7 +61,7 @@ func newGitHubBlock(t *testing.T, workflow string) *block {
 
 func TestBlockGitHubAction(t *testing.T) {
 	requireTool(t, "act")
-	for name, workflow := range map[string]string{"run": githubRun, "start and finish": githubSteps} {
+	for name, workflow := range map[string]string{"run": githubRun(t), "start and finish": githubSteps(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newGitHubBlock(t, workflow)
@@ -91,12 +76,12 @@ func TestBlockGitHubActionInTrouble(t *testing.T) {
 	requireTool(t, "act")
 	for name, test := range map[string]struct{ change, by, want string }{
 		"no such release":  {"version: 1.2.3", "version: 9.9.9", "nothing is recorded: em-metrics could not be installed"},
-		"no service":       {"version: 1.2.3", "version: 1.2.3\n          url: http://127.0.0.1:1", "is not recorded: "},
+		"no service":       {"version: 1.2.3", `version: 1.2.3, url: "http://127.0.0.1:1"`, "is not recorded: "},
 		"inputs of a user": {"environment: production", `environment: 'a"; touch "$HOME/broken"; $(touch "$HOME/broken")'`, "Job succeeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newGitHubBlock(t, strings.Replace(githubRun, test.change, test.by, 1))
+			b := newGitHubBlock(t, strings.Replace(githubRun(t), test.change, test.by, 1))
 			output, succeeded := b.act("101")
 			if !succeeded || !strings.Contains(output, test.want) {
 				t.Errorf("succeeded: %t; output without %q:\n%s", succeeded, test.want, output)
@@ -108,15 +93,6 @@ func TestBlockGitHubActionInTrouble(t *testing.T) {
 		})
 	}
 }
-
-const gitlabPipeline = `include:
-  - INCLUDE
-    inputs: {version: VERSION}
-deploy:
-  extends: .em-metrics
-  environment: production
-  script: ["HOME=HOME_FOLDER ./deploy.sh"]
-`
 
 // gitlab runs the pipeline on this machine.
 func (b *block) gitlab(id string) (output string, succeeded bool) {
@@ -134,7 +110,8 @@ func newGitLabBlock(t *testing.T, include, version string) *block {
 	t.Helper()
 	b := newBlock(t)
 	b.write("templates/deployment.yml", readFile(t, "templates/deployment.yml"))
-	b.write(".gitlab-ci.yml", strings.NewReplacer("INCLUDE", include, "VERSION", version, "HOME_FOLDER", b.Dir).Replace(gitlabPipeline))
+	b.write(".gitlab-ci.yml", strings.NewReplacer("component: $CI_SERVER_FQDN/em-metrics/em-metrics/deployment@1.2.3", include, "{version: 1.2.3}", "{version: "+version+"}").
+		Replace(snippet(t, "yaml", ".em-metrics")))
 	b.Git("add", "--all")
 	b.At(day(1), "commit", "--quiet", "--amend", "--no-edit")
 	return b

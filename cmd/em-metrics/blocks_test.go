@@ -145,7 +145,7 @@ type block struct {
 func newBlock(t *testing.T) *block {
 	t.Helper()
 	b := &block{gittest.New(t), t, programtest.StartService(t), nil}
-	b.write("deploy.sh", "#!/bin/sh\n[ ! -e \"$HOME/broken\" ] && echo deployed >>\"$HOME/deployments\"\n")
+	b.write("deploy.sh", fmt.Sprintf("#!/bin/sh\n[ ! -e %[1]s/broken ] && echo deployed >>%[1]s/deployments\n", b.Dir))
 	b.write(".gitignore", "/broken\n/deployments\n/.em-metrics\n/bash_env\n/.cache\n/.local\n/.config\n/.gitlab-ci-local\n")
 	b.Git("add", "--all")
 	b.At(day(1), "commit", "--quiet", "--message=x")

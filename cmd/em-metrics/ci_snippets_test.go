@@ -20,7 +20,7 @@ import (
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// ciJob is what a CI system runs for a snippet of the README.
+// ciJob is what a CI system runs for a snippet of docs/ci.md.
 type ciJob struct {
 	scripts []string // each is run by a shell of its own
 	env     []string
@@ -37,7 +37,7 @@ func githubJob(t *testing.T, before string) ciJob {
 			}
 		}
 	}
-	if err := yaml.Unmarshal([]byte(snippet(t, "yaml", "actions/checkout")), &workflow); err != nil {
+	if err := yaml.Unmarshal([]byte(snippetOf(t, "docs/ci.md", "yaml", "actions/checkout")), &workflow); err != nil {
 		t.Fatal(err)
 	}
 	job := ciJob{env: []string{"GITHUB_ACTIONS=true", "GITHUB_RUN_ID=77", "GITHUB_REPOSITORY=acme/shop", "GITHUB_ACTOR=bob"}}
@@ -64,7 +64,7 @@ func gitlabJob(t *testing.T, before string) ciJob {
 			Script      []string
 		}
 	}
-	if err := yaml.Unmarshal([]byte(snippet(t, "yaml", "GIT_DEPTH")), &pipeline); err != nil {
+	if err := yaml.Unmarshal([]byte(snippetOf(t, "docs/ci.md", "yaml", "GIT_DEPTH")), &pipeline); err != nil {
 		t.Fatal(err)
 	}
 	return ciJob{
@@ -250,7 +250,7 @@ func TestCISnippetsRecordAStartThatWasLost(t *testing.T) {
 // The calls for any other CI, with and without a service.
 func TestCISnippetForAnyOtherCI(t *testing.T) {
 	t.Parallel()
-	script := snippet(t, "sh", "record()")
+	script := snippetOf(t, "docs/ci.md", "sh", "record()")
 	s := programtest.StartService(t)
 	var jobs sync.WaitGroup // they mostly wait
 	for _, shell := range [][]string{{"bash", "-e"}, {"bash", "-eo", "pipefail"}, {"sh", "-e"}} {

@@ -15,18 +15,20 @@ import (
 // the text.
 func snippet(t *testing.T, language, text string) string {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	return snippetOf(t, "README.md", language, text)
+}
+
+// snippetOf is snippet for a file of this project.
+func snippetOf(t *testing.T, file, language, text string) string {
+	t.Helper()
 	var found []string
-	for _, part := range strings.Split(string(readme), "\n```"+language+"\n")[1:] {
+	for _, part := range strings.Split(readFile(t, file), "\n```"+language+"\n")[1:] {
 		if block, _, _ := strings.Cut(part, "\n```"); strings.Contains(block, text) {
 			found = append(found, block+"\n")
 		}
 	}
 	if len(found) != 1 {
-		t.Fatalf("%d blocks of %s in the README contain %q, want 1", len(found), language, text)
+		t.Fatalf("%d blocks of %s in %s contain %q, want 1", len(found), language, file, text)
 	}
 	return found[0]
 }
