@@ -110,6 +110,9 @@ func (s *Store) openWriter(ctx context.Context) error {
 	if err := migrate(ctx, pool, s.busy); err != nil {
 		return err
 	}
+	if err := nameHistory(ctx, pool); err != nil {
+		return err
+	}
 	s.file.resolve() // now that it exists
 	return s.file.identify()
 }
