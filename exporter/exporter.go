@@ -5,6 +5,7 @@ package exporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -193,7 +194,7 @@ func (e *Exporter) ForceFlush(ctx context.Context) error { return e.provider.For
 // collector is configured, and stops the exporter. It returns when the context is
 // done. The store must still be open.
 func (e *Exporter) Shutdown(ctx context.Context) error {
-	if err := e.fold.saveNow(ctx); err != nil {
+	if err := errors.Join(e.fold.saveNow(ctx), e.windows.save(ctx)); err != nil {
 		e.logger.Warn("the totals could not be saved: a start will take longer", "error", err)
 	}
 	err := e.provider.Shutdown(ctx)

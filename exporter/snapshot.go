@@ -77,7 +77,11 @@ func (f *fold) begin(ctx context.Context) error {
 	if err != nil || saved == nil {
 		return err
 	}
-	state, err := decompress(saved)
+	content, err := decompress(saved)
+	var state *snapshotState
+	if err == nil {
+		state, err = decodeSnapshot(content, instruments())
+	}
 	if err != nil {
 		f.logger.Warn("the snapshot cannot be read: replaying all events", "error", err)
 		return nil
@@ -91,7 +95,7 @@ func (f *fold) begin(ctx context.Context) error {
 	return nil
 }
 
-func decompress(saved []byte) (*snapshotState, error) {
+func decompress(saved []byte) ([]byte, error) {
 	r, err := gzip.NewReader(bytes.NewReader(saved))
 	if err != nil {
 		return nil, fmt.Errorf("decompress: %w", err)
@@ -100,7 +104,14 @@ func decompress(saved []byte) (*snapshotState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
-	return decodeSnapshot(content, instruments())
+	return content, nil
+}
+
+// position returns the last event that was applied, and its history.
+func (f *fold) position() (epoch string, last db.Event) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.epoch, f.newest
 }
 
 // restore makes the totals those of a snapshot, which go up to the event last.
