@@ -39,10 +39,12 @@ type Store struct {
 	writer    *writer
 	writePool *sql.DB
 	readers   *readers
+	check     *fileCheck // beside the service
 }
 
 // Open opens the database file, creates it if there is none, checks that it is
-// sound and brings its schema up to date. Locks and syncs of SQLite are set
+// sound and brings its schema up to date. A large file is checked while it is in
+// use; if it turns out to be damaged, everything is Unavailable from then on. Locks and syncs of SQLite are set
 // for the whole process: locks that survive another part of the process
 // opening the file, and fdatasync, which is as durable as fsync.
 func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
@@ -62,20 +64,27 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := chooseLocksAndSyncs(); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	s := &Store{path: path, file: newFile(path), busy: o.BusyTimeout, now: o.Now, rollbacks: !o.IgnoreRollbacks}
+	s := &Store{path: path, file: newFile(path), busy: o.BusyTimeout, now: o.Now, rollbacks: !o.IgnoreRollbacks, check: &fileCheck{}}
 	defer func() {
 		if err != nil {
+			s.check.stop()
 			err = errors.Join(fmt.Errorf("open store %s: %w", path, err), s.closePools())
 		}
 	}()
 	if err := s.file.checkMissing(); err != nil {
 		return nil, err
 	}
-	if err := s.openWriter(ctx); err != nil {
+	later, err := s.openWriter(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if s.readers, err = openReaders(ctx, path, s.busy); err != nil {
+	if s.readers, err = openReaders(ctx, s); err != nil {
 		return nil, err
+	}
+	if later {
+		if err := s.check.start(ctx, s); err != nil {
+			return nil, err
+		}
 	}
 	clock, err := s.openClock(ctx)
 	if err != nil {
@@ -95,7 +104,13 @@ func chooseLocksAndSyncs() error {
 	return nil
 }
 
-func (s *Store) openWriter(ctx context.Context) error {
+// openWriter opens the connection for writing and reports whether the file is yet
+// to be checked.
+func (s *Store) openWriter(ctx context.Context) (checkLater bool, err error) {
+	h, err := readHeader(s.file.real)
+	if err != nil {
+		return false, fmt.Errorf("read the header: %w", err)
+	}
 	pool, err := sql.Open("sqlite", dataSource(s.path, url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {
@@ -104,35 +119,25 @@ func (s *Store) openWriter(ctx context.Context) error {
 		},
 	}))
 	if err != nil {
-		return err
+		return false, err
 	}
 	pool.SetMaxOpenConns(1)
 	s.writePool = pool
-	if err := check(ctx, pool); err != nil {
-		return err
+	if checkLater, err = s.checkNow(ctx, pool, h); err != nil {
+		return false, err
 	}
 	if err := migrate(ctx, pool, s.busy); err != nil {
-		return err
+		return false, err
+	}
+	if err := nameHistory(ctx, pool); err != nil {
+		return false, err
 	}
 	s.file.resolve() // now that it exists
-	return s.file.identify()
+	return checkLater, s.file.identify()
 }
 
 func busyTimeout(wait time.Duration) string {
 	return fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds())
-}
-
-// check reads the structure of the whole file, because a damaged page is
-// otherwise noticed only when it is touched, and a file cut short not at all.
-func check(ctx context.Context, pool *sql.DB) error {
-	var result string
-	if err := pool.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&result); err != nil {
-		return fmt.Errorf("check the database file: %w", storeError(err))
-	}
-	if result != "ok" {
-		return unavailable("the database file is damaged: restore a backup", errors.New(result))
-	}
-	return nil
 }
 
 func dataSource(path string, query url.Values) string {
@@ -149,6 +154,7 @@ func (s *Store) BeginClose() { s.writer.beginClose() }
 // Unavailable error, and closes the file. Closing again does nothing.
 func (s *Store) Close() error {
 	s.writer.close()
+	s.check.stop()
 	if s.file.broken != nil {
 		// The last connection to close copies the log into the database, and
 		// here the two do not fit: leave them as a crash would.

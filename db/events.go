@@ -75,14 +75,3 @@ func (s *Store) LastEvent(ctx context.Context) (int64, error) {
 	}
 	return seq[0], nil
 }
-
-// Holds reports whether the store holds this very event. An event that was read
-// from it before is missing or another one after a backup was restored into the
-// open file, for example by the command .restore of sqlite3.
-func (s *Store) Holds(ctx context.Context, e Event) (bool, error) {
-	found, err := query(ctx, s.readers.scrapes, scanEvent, selectEvents+" WHERE seq = ?", e.Seq)
-	if err != nil {
-		return false, fmt.Errorf("read event %d: %w", e.Seq, err)
-	}
-	return len(found) == 1 && found[0] == e, nil
-}

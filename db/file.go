@@ -154,6 +154,9 @@ func (f *file) opened(suffix string) fs.FileInfo {
 // writer calls it before each transaction and now and then between. It repairs
 // what it can: a lost log is saved and replaced.
 func (w *writer) checkFile() error {
+	if err := w.store.check.err(); err != nil {
+		return err
+	}
 	f := w.store.file
 	main, err := os.Stat(f.path)
 	switch {

@@ -118,6 +118,7 @@ func (w *writer) renewLog(cause error) error {
 	if err != nil {
 		return err
 	}
+	w.store.check.stop() // the file is checked anew below
 	if !w.copyLog() {
 		return unavailable(lost, cause)
 	}

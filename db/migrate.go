@@ -18,9 +18,9 @@ var migrations embed.FS
 // processes may start at once on one file. PRAGMA user_version holds how many
 // steps have been applied.
 func migrate(ctx context.Context, pool *sql.DB, busy time.Duration) error {
-	steps, err := fs.Glob(migrations, "migrations/*.sql")
+	steps, err := migrationSteps()
 	if err != nil {
-		return fmt.Errorf("list migrations: %w", err)
+		return err
 	}
 	// The journal mode is kept in the file itself, so it is set only once the
 	// file is known to be a store: another program's stays as it is.
@@ -63,6 +63,15 @@ func setJournalMode(ctx context.Context, db execer, mode string, busy time.Durat
 			return ctx.Err()
 		}
 	}
+}
+
+// migrationSteps returns the names of all scripts, in order.
+func migrationSteps() ([]string, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	return names, nil
 }
 
 func migrateOnce(ctx context.Context, pool *sql.DB, steps []string) (done bool, err error) {

@@ -64,7 +64,7 @@ func dump(t *testing.T, path string) string {
 	text.WriteString(lines(t, conn, "PRAGMA integrity_check"))
 	text.WriteString(lines(t, conn, "PRAGMA user_version"))
 	text.WriteString(lines(t, conn, "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"))
-	for table := range strings.Lines(lines(t, conn, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")) {
+	for table := range strings.Lines(lines(t, conn, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'history' ORDER BY name")) { // its row is random
 		text.WriteString(table + lines(t, conn, "SELECT * FROM "+table))
 	}
 	return text.String()

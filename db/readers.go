@@ -30,19 +30,20 @@ type readers struct {
 	lists   *lane // everything else
 }
 
-func openReaders(ctx context.Context, path string, busy time.Duration) (*readers, error) {
+func openReaders(ctx context.Context, s *Store) (*readers, error) {
 	r := &readers{}
-	shared, err := openReadOnly(ctx, path, busy, maxReaders)
+	shared, err := openReadOnly(ctx, s.path, s.busy, maxReaders)
 	if err != nil {
 		return nil, err
 	}
-	scrapes, err := openReadOnly(ctx, path, busy, maxScrapeReaders)
+	scrapes, err := openReadOnly(ctx, s.path, s.busy, maxScrapeReaders)
 	if err != nil {
 		return nil, errors.Join(err, shared.Close())
 	}
 	r.scrapes = newLane(scrapes, maxScrapeReaders)
 	r.lists = newLane(shared, maxReaders)
 	r.figures = newLane(shared, maxFigureReaders)
+	r.scrapes.check, r.lists.check = s.check, s.check // the figures enter the lists, too
 	r.figures.into, r.figures.maxWaiting, r.figures.busy = r.lists, maxFiguresWaiting, "too many requests for figures at once"
 	return r, nil
 }
@@ -97,6 +98,7 @@ func (r *readers) close() error {
 // very long.
 type lane struct {
 	pool       *sql.DB
+	check      *fileCheck
 	places     chan struct{} // holds one value for each reader; senders to a channel are served in order
 	into       *lane         // the lane that readers of this one must enter as well, nil if there is none
 	waiting    atomic.Int64
@@ -112,8 +114,12 @@ func newLane(pool *sql.DB, readers int) *lane {
 }
 
 // enter waits for a place. The caller must call leave when it has read. The error
-// is Unavailable if too many are waiting already or the context ends first.
+// is Unavailable if the file is damaged, too many are waiting already or the context
+// ends first.
 func (l *lane) enter(ctx context.Context) (leave func(), err error) {
+	if err := l.check.err(); err != nil {
+		return nil, err
+	}
 	select {
 	case l.places <- struct{}{}:
 	default:

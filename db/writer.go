@@ -26,6 +26,7 @@ type writer struct {
 	store   *Store
 	clock   *wallClock
 	queue   chan *call
+	jobs    chan job
 	hurry   sync.Once
 	stop    sync.Once
 	hurried chan struct{} // closed when no call may wait for the write lock any longer
@@ -50,6 +51,7 @@ func newWriter(s *Store, c *wallClock) *writer {
 		store:   s,
 		clock:   c,
 		queue:   make(chan *call, maxBatch),
+		jobs:    make(chan job),
 		hurried: make(chan struct{}),
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
@@ -122,6 +124,8 @@ func (w *writer) run() {
 		select {
 		case first := <-w.queue:
 			w.commit(w.drain(first))
+		case j := <-w.jobs:
+			j.done <- w.runJob(j)
 		case <-check.C:
 			if w.checkFile() != nil {
 				w.failing.Store(true)

@@ -96,6 +96,7 @@ func TestScrapeDuringReplaySeesNoPartialTotal(t *testing.T) {
 	r.deployMany("shop", deployments)
 	r.stop()
 	r.start()
+	r.forgetSnapshots()
 	replayed := make(chan error, 1)
 	go func() { replayed <- r.exporter.CatchUp(context.Background()) }()
 	refused := 0

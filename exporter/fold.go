@@ -33,6 +33,7 @@ const (
 	environmentLabel = attribute.Key("environment")
 	teamLabel        = attribute.Key("team_id")
 	overflowLabel    = attribute.Key("otel.metric.overflow")
+	beyondLabel      = attribute.Key("em_metrics.beyond_limit") // overflowLabel within the SDK
 	kindLabel        = attribute.Key("kind")
 )
 
@@ -44,7 +45,7 @@ const (
 
 func (l labels) attributes() attribute.Set {
 	if l == overflow {
-		return attribute.NewSet(overflowLabel.Bool(true))
+		return attribute.NewSet(beyondLabel.Bool(true))
 	}
 	set := []attribute.KeyValue{projectLabel.String(l.project), environmentLabel.String(l.environment)}
 	if l.team != "" {
@@ -59,18 +60,9 @@ type labelSet struct {
 	add    []metric.AddOption
 	record []metric.RecordOption
 
-	declared          bool                 // exported at zero before its first event
-	firstEvent        time.Time            // zero if there are none
-	firstByInstrument map[string]time.Time // the first event, by instrument name
-}
-
-func newLabelSet(l labels) *labelSet {
-	attributes := metric.WithAttributeSet(l.attributes())
-	return &labelSet{
-		add:               []metric.AddOption{attributes},
-		record:            []metric.RecordOption{attributes},
-		firstByInstrument: map[string]time.Time{},
-	}
+	declared   bool      // exported at zero before its first event
+	firstEvent time.Time // zero if there are none
+	series     []totals  // by the index of the instrument
 }
 
 // fold applies the events of the store to the instruments, in order and exactly
@@ -87,25 +79,29 @@ type fold struct {
 	applying  chan struct{} // a mutex that can be waited for with a context; held to apply events
 	complete  atomic.Bool   // every event stored before the start has been applied
 	outlets   []*outlet
+	snapshots *snapshots
 	replaying bool // the store was restored, and its events are yet to be applied; applying is held
 
 	// The fields below are written only while applying and mu are held.
 	mu          sync.RWMutex
+	epoch       string   // of the history that is applied
 	newest      db.Event // the last event applied
-	firstByKind map[db.Kind]time.Time
+	kinds       map[db.Kind]totals
 	sets        map[labels]*labelSet
-	eventSets   int          // number of sets created by events
-	places      *dora.Places // in the figures of windows
-	overflowed  int64        // events counted under the overflow label set
-	newestStart time.Time    // when the newest series started
-	latestNow   time.Time    // the latest time returned by monotonicNow
+	distinct    map[attribute.Distinct]*labelSet // the same by their attributes
+	eventSets   int                              // number of sets created by events
+	places      *dora.Places                     // in the figures of windows
+	overflowed  int64                            // events counted under the overflow label set
+	newestStart time.Time                        // when the newest series started
+	latestNow   time.Time                        // the latest time returned by monotonicNow
 }
 
 func newFold(store *db.Store, limit int, logger *slog.Logger) *fold {
 	return &fold{
-		store: store, logger: logger, limit: limit,
+		store: store, logger: logger, limit: limit, snapshots: &snapshots{},
 		addersByKind: map[db.Kind][]adder{}, kindOptions: map[db.Kind]metric.AddOption{}, applying: make(chan struct{}, 1),
-		firstByKind: map[db.Kind]time.Time{}, sets: map[labels]*labelSet{}, places: dora.NewPlaces(limit),
+		kinds: map[db.Kind]totals{}, sets: map[labels]*labelSet{}, distinct: map[attribute.Distinct]*labelSet{},
+		places: dora.NewPlaces(limit),
 	}
 }
 
@@ -153,6 +149,11 @@ func (f *fold) catchUp(ctx context.Context) error {
 	if err := f.checkRestored(ctx); err != nil {
 		return err
 	}
+	if f.newest.Seq == 0 {
+		if err := f.begin(ctx); err != nil {
+			return fmt.Errorf("catch up with the store: %w", err)
+		}
+	}
 	for e, err := range eventsAfter(ctx, f.store, f.newest.Seq) {
 		if err != nil {
 			return fmt.Errorf("catch up with the store: %w", err)
@@ -161,16 +162,17 @@ func (f *fold) catchUp(ctx context.Context) error {
 	}
 	f.complete.Store(true)
 	f.replaying = false
+	f.saveIfDue()
 	return nil
 }
 
-// checkRestored starts again if the last event applied is no longer what the
-// store holds: a backup was restored into the open file.
+// checkRestored starts again if the store holds another history than the one
+// applied: a backup was restored into the open file.
 func (f *fold) checkRestored(ctx context.Context) error {
 	if f.newest.Seq == 0 {
 		return nil
 	}
-	holds, err := f.store.Holds(ctx, f.newest)
+	holds, err := f.store.Holds(ctx, f.epoch, f.newest)
 	if err != nil {
 		return fmt.Errorf("catch up with the store: %w", err)
 	}
@@ -179,6 +181,10 @@ func (f *fold) checkRestored(ctx context.Context) error {
 	}
 	f.logger.Warn("the store was restored to another state: replaying its events; "+
 		"totals may fall, which Prometheus takes for a restart and counts in full once", "seq", f.newest.Seq)
+	// The other processes on the store may not see it by their last event.
+	if err := f.store.RenewEpoch(ctx, f.epoch); err != nil {
+		f.logger.Warn("the new history has the name of the old one", "error", err)
+	}
 	return f.restart(ctx)
 }
 
@@ -192,9 +198,9 @@ func (f *fold) restart(ctx context.Context) error {
 	f.mu.Lock()
 	f.newest, f.newestStart = db.Event{}, time.Time{}
 	f.eventSets, f.overflowed, f.places = 0, 0, dora.NewPlaces(f.limit)
-	clear(f.firstByKind)
+	clear(f.kinds)
 	clear(f.sets)
-	f.places = dora.NewPlaces(f.limit)
+	clear(f.distinct)
 	f.mu.Unlock()
 	for _, l := range declared {
 		f.addDeclared(ctx, l)
@@ -208,20 +214,10 @@ func (f *fold) apply(ctx context.Context, e db.Event) {
 		if !a.appliesTo(e) {
 			continue
 		}
-		// Recorded before the value changes, so that a collection that sees
-		// the value also knows its age.
-		if _, known := set.firstByInstrument[a.name]; !known {
-			f.recordStart(set, a.name, e.RecordedAt)
-		}
 		a.add(ctx, e, set)
 	}
 	f.addEvents(ctx, e.Kind, 1)
-	f.mu.Lock()
-	f.newest = e
-	if _, known := f.firstByKind[e.Kind]; !known {
-		f.firstByKind[e.Kind] = e.RecordedAt
-	}
-	f.mu.Unlock()
+	f.addTotals(e, set)
 }
 
 // addEvents adds n to the counter of stored events.
@@ -232,16 +228,6 @@ func (f *fold) addEvents(ctx context.Context, kind db.Kind, n int64) {
 		f.kindOptions[kind] = option
 	}
 	f.events.Add(ctx, n, option)
-}
-
-// recordStart records when a series started.
-func (f *fold) recordStart(set *labelSet, name string, at time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	set.firstByInstrument[name] = at
-	if at.After(f.newestStart) {
-		f.newestStart = at
-	}
 }
 
 // labelSetOf returns the label set of an event, creating it if necessary. Which
@@ -274,8 +260,7 @@ func (f *fold) overflowSet(e db.Event) *labelSet {
 	if f.overflowed == 0 {
 		f.logger.Warn("label set limit reached: further label sets are counted under otel_metric_overflow",
 			"limit", f.limit, "project_id", e.Project, "environment", e.Environment)
-		f.sets[overflow] = newLabelSet(overflow)
-		f.sets[overflow].firstEvent = e.RecordedAt
+		f.newSet(overflow).firstEvent = e.RecordedAt
 	}
 	f.overflowed++
 	f.places.Take(dora.Labels{Project: e.Project, Environment: e.Environment, Team: e.Team})
@@ -284,13 +269,24 @@ func (f *fold) overflowSet(e db.Event) *labelSet {
 
 // addSet adds a label set with all its counters at zero.
 func (f *fold) addSet(ctx context.Context, l labels) *labelSet {
-	set := newLabelSet(l)
+	f.mu.Lock()
+	set := f.newSet(l)
+	f.mu.Unlock()
 	for _, a := range f.adders {
 		a.zero(ctx, set)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.sets[l] = set
+	return set
+}
+
+// newSet adds a label set without any series.
+func (f *fold) newSet(l labels) *labelSet {
+	attributes := l.attributes()
+	option := metric.WithAttributeSet(attributes)
+	set := &labelSet{
+		add: []metric.AddOption{option}, record: []metric.RecordOption{option},
+		series: make([]totals, len(f.adders)),
+	}
+	f.sets[l], f.distinct[attributes.Equivalent()] = set, set
 	return set
 }
 

@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/em-metrics/em-metrics/db"
 )
 
 // Handler serves /metrics. It answers 503 until every stored event has been
@@ -30,7 +33,7 @@ func (e *Exporter) Handler() http.Handler {
 		defer cancel()
 		if err := e.fold.catchUp(ctx); err != nil {
 			e.logger.ErrorContext(r.Context(), "cannot serve metrics", "error", err)
-			writeUnavailable(w, "the event store cannot be read")
+			writeUnavailable(w, "the event store cannot be read"+reason(err))
 			return
 		}
 		if isScraper(r) {
@@ -45,6 +48,14 @@ func (e *Exporter) Handler() http.Handler {
 // agent.
 func isScraper(r *http.Request) bool {
 	return r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds") != ""
+}
+
+// reason returns what the store says of an error that concerns all of it.
+func reason(err error) string {
+	if store := (*db.Error)(nil); errors.As(err, &store) {
+		return ": " + store.Message
+	}
+	return ""
 }
 
 func writeUnavailable(w http.ResponseWriter, reason string) {

@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,10 +46,11 @@ func (f *fold) held(instrument string, l labels, now time.Time, hold time.Durati
 	if set == nil {
 		return false
 	}
-	first, known := set.firstByInstrument[instrument]
+	index := slices.IndexFunc(f.adders, func(a adder) bool { return a.name == instrument })
+	first := set.series[index].first
 	// A series that starts far in the future was recorded while the clock was
 	// wrong. It must not be held until that time comes.
-	return known && now.Sub(first) < hold && first.Sub(now) < hold
+	return !first.IsZero() && now.Sub(first) < hold && first.Sub(now) < hold
 }
 
 // start returns when the first event of the label set was recorded. It is
@@ -67,8 +69,8 @@ func (f *fold) start(l labels) (at time.Time, known bool) {
 func (f *fold) startOfKind(kind db.Kind) (at time.Time, known bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	at, known = f.firstByKind[kind]
-	return at, known
+	at = f.kinds[kind].first
+	return at, !at.IsZero()
 }
 
 // heldGatherer gathers new series at zero.

@@ -104,19 +104,24 @@ func shortBounds() []time.Duration {
 // adder adds events to one instrument.
 type adder struct {
 	instrument
-	add func(ctx context.Context, e db.Event, set *labelSet)
+	index int // in the table
+	add   func(ctx context.Context, e db.Event, set *labelSet)
 	// zero creates the series without an event.
 	zero func(ctx context.Context, set *labelSet)
+	// restore creates the series with the number of events, before any is added. A
+	// histogram gets its totals from the fold.
+	restore func(ctx context.Context, events int64, set *labelSet)
 }
 
 // createAdders creates every instrument in the table.
 func createAdders(meter metric.Meter) ([]adder, error) {
 	var adders []adder
-	for _, i := range instruments() {
+	for index, i := range instruments() {
 		a, err := i.adder(meter)
 		if err != nil {
 			return nil, fmt.Errorf("create instrument %s: %w", i.name, err)
 		}
+		a.index = index
 		adders = append(adders, a)
 	}
 	return adders, nil
@@ -131,6 +136,7 @@ func (i instrument) adder(meter metric.Meter) (adder, error) {
 		instrument: i,
 		add:        func(ctx context.Context, _ db.Event, set *labelSet) { counter.Add(ctx, 1, set.add...) },
 		zero:       func(ctx context.Context, set *labelSet) { counter.Add(ctx, 0, set.add...) },
+		restore:    func(ctx context.Context, events int64, set *labelSet) { counter.Add(ctx, events, set.add...) },
 	}, err
 }
 
@@ -142,6 +148,7 @@ func (i instrument) histogram(meter metric.Meter) (adder, error) {
 		add: func(ctx context.Context, e db.Event, set *labelSet) {
 			histogram.Record(ctx, i.measure(e).V.Seconds(), set.record...)
 		},
-		zero: func(context.Context, *labelSet) {}, // the SDK exports no empty histogram: see declared.go
+		zero:    func(context.Context, *labelSet) {}, // the SDK exports no empty histogram: see declared.go
+		restore: func(ctx context.Context, _ int64, set *labelSet) { histogram.Record(ctx, 0, set.record...) },
 	}, err
 }

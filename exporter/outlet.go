@@ -60,5 +60,6 @@ func (o *outlet) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error)
 	if err := o.reader.Collect(ctx, &collected); err != nil {
 		return nil, fmt.Errorf("collect the folded metrics: %w", err)
 	}
+	o.fold.writeTotals(collected.ScopeMetrics)
 	return collected.ScopeMetrics, nil
 }

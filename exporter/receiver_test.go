@@ -35,6 +35,7 @@ const (
 // series is the newest point received for a series.
 type series struct {
 	value       float64
+	least, most float64 // of a histogram
 	start       time.Time
 	temporality metrics.AggregationTemporality
 }
@@ -188,7 +189,7 @@ func (r *receiver) recordMetric(m *metrics.Metric) {
 	name := strings.ReplaceAll(m.GetName(), ".", "_")
 	for _, p := range m.GetSum().GetDataPoints() {
 		r.series[name+"_total"+labelsOf(p.GetAttributes())] = series{
-			float64(p.GetAsInt()), unixNano(p.GetStartTimeUnixNano()), m.GetSum().GetAggregationTemporality(),
+			value: float64(p.GetAsInt()), start: unixNano(p.GetStartTimeUnixNano()), temporality: m.GetSum().GetAggregationTemporality(),
 		}
 	}
 	if m.GetUnit() == "s" {
@@ -196,6 +197,7 @@ func (r *receiver) recordMetric(m *metrics.Metric) {
 	}
 	for _, p := range m.GetHistogram().GetDataPoints() {
 		s := series{start: unixNano(p.GetStartTimeUnixNano()), temporality: m.GetHistogram().GetAggregationTemporality()}
+		s.least, s.most = p.GetMin(), p.GetMax()
 		var cumulative, buckets uint64
 		for _, n := range p.GetBucketCounts() {
 			cumulative += n

@@ -21,6 +21,7 @@ func TestInterruptedReplayContinues(t *testing.T) {
 	r.deployMany("shop", deployments)
 	r.stop()
 	r.start()
+	r.forgetSnapshots()
 	interrupted := 0
 	for limit := 100 * time.Microsecond; ; limit = limit * 3 / 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -70,13 +71,20 @@ func TestUnreadableStoreExportsNothing(t *testing.T) {
 	c.expect("afterwards", map[string]float64{"deployment_frequency_total" + shop: 2})
 }
 
-// execute changes the database without going through the store.
-func (r *rig) execute(statement string) {
+// database opens the database without the store.
+func (r *rig) database() *sql.DB {
 	r.t.Helper()
 	pool, err := sql.Open("sqlite", "file:"+r.path+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	return pool
+}
+
+// execute changes the database without going through the store.
+func (r *rig) execute(statement string) {
+	r.t.Helper()
+	pool := r.database()
 	defer pool.Close()
 	if _, err := pool.Exec(statement); err != nil {
 		r.t.Fatal(err)

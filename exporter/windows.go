@@ -15,6 +15,11 @@ import (
 // a window without one.
 const maxWindowAge = time.Minute
 
+// firstWindowPatience is how long a collection waits when there is nothing to show
+// yet. It is long enough for tens of thousands of deployments; with more, the first
+// scrape after a start may have no figures of windows, but it has the totals.
+const firstWindowPatience = 250 * time.Millisecond
+
 // defaultWindowPatience is about the time that the other series of a hundred
 // projects take.
 const defaultWindowPatience = 20 * time.Millisecond
@@ -35,6 +40,7 @@ type windows struct {
 
 	closing context.Context // ends with close
 	close   context.CancelFunc
+	begin   sync.Once // when the series that were saved are read
 	mu      sync.Mutex
 	running chan struct{} // closed when the running computation ends; nil if none runs
 	latest  *windowSeries // nil before the first computation, or if the last one failed
@@ -63,6 +69,7 @@ func (w *windows) collect(ctx context.Context) *windowSeries {
 		w.logger.ErrorContext(ctx, "figures of windows not available", "error", err)
 		return nil
 	}
+	w.begin.Do(func() { w.startWithSaved(ctx) })
 	w.mu.Lock()
 	if w.running == nil && w.isStale(event) {
 		w.running = make(chan struct{})
@@ -73,13 +80,24 @@ func (w *windows) collect(ctx context.Context) *windowSeries {
 	switch {
 	case running == nil:
 	case first: // there is nothing else to show
-		wait(ctx, running, catchUpTimeout)
+		wait(ctx, running, max(firstWindowPatience, w.patience))
 	case !slow:
 		wait(ctx, running, w.patience)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.latest
+}
+
+// startWithSaved shows the series that were saved until there are newer ones.
+func (w *windows) startWithSaved(ctx context.Context) {
+	saved, err := w.load(ctx)
+	if err != nil {
+		w.logger.WarnContext(ctx, "saved figures of windows not available", "error", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.latest = saved
 }
 
 // wait waits until the channel is closed, but no longer than the limit.

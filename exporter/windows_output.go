@@ -114,9 +114,11 @@ func newWindowSeries(at time.Time, event int64, shortest time.Duration, windows 
 	s.add(dora.Gauge{
 		Name: "dora_series_dropped", Unit: "{series}", Help: "Series of windows left out because there are too many.",
 	}, []point{{value: float64(dropped)}})
-	slices.SortFunc(s.families, compareFamilies)
+	s.sort()
 	return s
 }
+
+func (s *windowSeries) sort() { slices.SortFunc(s.families, compareFamilies) }
 
 // eachReading visits the readings of every gauge in the windows of an owner, with
 // the window and the quantile that they are of.

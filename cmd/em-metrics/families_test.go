@@ -66,6 +66,7 @@ func TestFamilies(t *testing.T) {
 	s.Post("/incidents", `{"id": "7", "project_id": "shop", "deployment_id": "1"}`)
 	s.Post("/incidents/7/finished", "")
 
+	metricsWithWindows(t, s)
 	exposed := map[string]bool{}
 	for line := range strings.Lines(s.Get("/metrics")) {
 		family, isType := strings.CutPrefix(strings.TrimSpace(line), "# TYPE ")

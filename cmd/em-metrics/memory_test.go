@@ -2,6 +2,7 @@ package main
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,7 +29,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	path := t.TempDir() + "/projects.db"
 	fillProjects(t, path, projects, deployments)
 	s := programtest.StartService(t, "SQLITE_DB="+path, "GOMEMLIMIT=230MiB", "EM_METRICS_WINDOWS=7d,30d,90d")
-	metrics := s.Metrics()
+	metrics := metricsWithWindows(t, s)
 	for series, want := range map[string]float64{
 		`dora_deployments{environment="production", scope="all", window="90d"}`:                    float64(deployments),
 		`dora_deployments{otel_metric_overflow="true", scope="overflow", window="90d"}`:            float64(deployments / projects * (projects - 2000)),
@@ -70,6 +71,20 @@ func TestMemoryIsBounded(t *testing.T) {
 	if err := s.Stop(syscall.SIGTERM); err != nil {
 		t.Error(err)
 	}
+}
+
+// metricsWithWindows returns the metrics as soon as the figures of windows are among
+// them. Those of many deployments come later than the totals.
+func metricsWithWindows(t *testing.T, s *programtest.Service) (metrics map[string]float64) {
+	t.Helper()
+	programtest.Eventually(t, time.Minute, func() error {
+		metrics = s.Metrics()
+		if _, computed := metrics["dora_series_dropped{}"]; !computed {
+			return errors.New("there are no figures of windows")
+		}
+		return nil
+	})
+	return metrics
 }
 
 // discard sends a GET request and returns the status of the answer.

@@ -1,6 +1,10 @@
 package dora
 
-import "maps"
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
 
 // noPlace replaces a label that has no place. No name contains a control
 // character.
@@ -32,6 +36,14 @@ func (p *Places) Clone() *Places {
 
 // Take takes a place for each of the labels that has none, if there is one left.
 func (p *Places) Take(l Labels) { p.find(l) }
+
+// Taken returns the labels that have a place, in an order in which taking them
+// leads to the same places.
+func (p *Places) Taken() []Labels {
+	return slices.SortedFunc(maps.Keys(p.taken), func(a, b Labels) int {
+		return cmp.Or(cmp.Compare(a.Environment, b.Environment), cmp.Compare(a.Project, b.Project), cmp.Compare(a.Team, b.Team))
+	})
+}
 
 // find takes a place for each of the labels that has none, and returns the labels
 // with noPlace for those that got none.

@@ -1,0 +1,112 @@
+package exporter
+
+import (
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/em-metrics/em-metrics/db"
+)
+
+// totals is what the events of one series add up to. The SDK adds up the same, but
+// in floating point, where a sum depends on the order of the additions: after a
+// start from a snapshot it could be lower by the last bit, and Prometheus takes a
+// sum that falls for a restart and counts it in full again. Milliseconds are exact.
+type totals struct {
+	first time.Time // when the first event was recorded; zero if there is none
+	count int64
+	// Only a histogram has the following, once there is an event.
+	sum, min, max int64    // in milliseconds
+	buckets       []uint64 // one more than there are bounds
+}
+
+// observe adds one event that was recorded at a time.
+func (t *totals) observe(at time.Time) {
+	if t.count == 0 {
+		t.first = at
+	}
+	t.count++
+}
+
+// add adds an event that applies to the instrument.
+func (t *totals) add(i instrument, e db.Event) {
+	t.observe(e.RecordedAt)
+	if i.measure == nil {
+		return
+	}
+	d := i.measure(e).V
+	ms := d.Milliseconds()
+	if t.buckets == nil {
+		t.buckets = make([]uint64, len(i.bounds)+1)
+		t.min, t.max = ms, ms
+	}
+	bucket, _ := slices.BinarySearch(i.bounds, d)
+	t.buckets[bucket]++
+	t.sum, t.min, t.max = t.sum+ms, min(t.min, ms), max(t.max, ms)
+}
+
+// addTotals adds an event that the instruments know.
+func (f *fold) addTotals(e db.Event, set *labelSet) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.addersByKind[e.Kind] {
+		if a.appliesTo(e) {
+			set.series[a.index].add(a.instrument, e)
+			f.seriesStarted(set.series[a.index])
+		}
+	}
+	kind := f.kinds[e.Kind]
+	kind.observe(e.RecordedAt)
+	f.kinds[e.Kind] = kind
+	f.newest = e
+}
+
+// seriesStarted notes when the newest series started.
+func (f *fold) seriesStarted(t totals) {
+	if t.first.After(f.newestStart) {
+		f.newestStart = t.first
+	}
+}
+
+// writeTotals writes the totals over those of the SDK in its histograms. Its
+// counters have the same already. It also gives the label set of all events beyond
+// the limit its real attribute: once the SDK has a series of that name, it adds
+// every new series to it.
+func (f *fold) writeTotals(scopes []metricdata.ScopeMetrics) {
+	beyond, shown := overflow.attributes(), attribute.NewSet(overflowLabel.Bool(true))
+	rename := func(set *attribute.Set) {
+		if set.Equivalent() == beyond.Equivalent() {
+			*set = shown
+		}
+	}
+	for _, scope := range scopes {
+		for _, m := range scope.Metrics {
+			switch data := m.Data.(type) {
+			case metricdata.Sum[int64]:
+				for n := range data.DataPoints {
+					rename(&data.DataPoints[n].Attributes)
+				}
+			case metricdata.ExponentialHistogram[float64]:
+				for n := range data.DataPoints {
+					rename(&data.DataPoints[n].Attributes)
+				}
+			case metricdata.Histogram[float64]:
+				index := slices.IndexFunc(f.adders, func(a adder) bool { return a.name == m.Name })
+				for n := range data.DataPoints {
+					p := &data.DataPoints[n]
+					f.distinct[p.Attributes.Equivalent()].series[index].write(p)
+					rename(&p.Attributes)
+				}
+			}
+		}
+	}
+}
+
+func (t *totals) write(p *metricdata.HistogramDataPoint[float64]) {
+	seconds := func(ms int64) float64 { return float64(ms) / 1000 }
+	p.Count, p.Sum = uint64(t.count), seconds(t.sum)
+	p.Min, p.Max = metricdata.NewExtrema(seconds(t.min)), metricdata.NewExtrema(seconds(t.max))
+	copy(p.BucketCounts, t.buckets)
+}
