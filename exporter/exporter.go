@@ -28,6 +28,8 @@ import (
 // meterName is the name of the instrumentation scope.
 const meterName = "github.com/em-metrics/em-metrics"
 
+const defaultLabelSetLimit = 2000
+
 // catchUpTimeout bounds how long a collection waits for the store.
 const catchUpTimeout = 10 * time.Second
 
@@ -91,7 +93,7 @@ func New(ctx context.Context, store *db.Store, o Options) (*Exporter, error) {
 		o.Logger = slog.Default()
 	}
 	if o.LabelSetLimit == 0 {
-		o.LabelSetLimit = 2000
+		o.LabelSetLimit = defaultLabelSetLimit
 	}
 	e := &Exporter{
 		store: store, logger: o.Logger, hold: o.SeriesHold,

@@ -42,20 +42,23 @@ const (
 	overflowedName = "em_metrics.label_sets.overflowed_events"
 )
 
-func (l labels) attributes() attribute.Set {
+func (l labels) attributes() attribute.Set { return attribute.NewSet(l.list()...) }
+
+func (l labels) list() []attribute.KeyValue {
 	if l == overflow {
-		return attribute.NewSet(overflowLabel.Bool(true))
+		return []attribute.KeyValue{overflowLabel.Bool(true)}
 	}
 	set := []attribute.KeyValue{projectLabel.String(l.project), environmentLabel.String(l.environment)}
 	if l.team != "" {
 		set = append(set, teamLabel.String(l.team))
 	}
-	return attribute.NewSet(set...)
+	return set
 }
 
 // labelSet is the state of the fold for one label set. The options are created
 // once, because creating them costs more than using them.
 type labelSet struct {
+	labels labels
 	add    []metric.AddOption
 	record []metric.RecordOption
 
@@ -67,6 +70,7 @@ type labelSet struct {
 func newLabelSet(l labels) *labelSet {
 	attributes := metric.WithAttributeSet(l.attributes())
 	return &labelSet{
+		labels:            l,
 		add:               []metric.AddOption{attributes},
 		record:            []metric.RecordOption{attributes},
 		firstByInstrument: map[string]time.Time{},
@@ -202,7 +206,8 @@ func (f *fold) restart(ctx context.Context) error {
 	return nil
 }
 
-func (f *fold) apply(ctx context.Context, e db.Event) {
+// apply applies an event and returns the label set that it counts under.
+func (f *fold) apply(ctx context.Context, e db.Event) *labelSet {
 	set := f.labelSetOf(ctx, e)
 	for _, a := range f.addersByKind[e.Kind] {
 		if !a.appliesTo(e) {
@@ -211,7 +216,7 @@ func (f *fold) apply(ctx context.Context, e db.Event) {
 		// Recorded before the value changes, so that a collection that sees
 		// the value also knows its age.
 		if _, known := set.firstByInstrument[a.name]; !known {
-			f.recordStart(set, a.name, e.RecordedAt)
+			f.recordStart(set, a.name, startOf(e))
 		}
 		a.add(ctx, e, set)
 	}
@@ -222,6 +227,7 @@ func (f *fold) apply(ctx context.Context, e db.Event) {
 		f.firstByKind[e.Kind] = e.RecordedAt
 	}
 	f.mu.Unlock()
+	return set
 }
 
 // addEvents adds n to the counter of stored events.
