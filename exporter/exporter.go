@@ -60,7 +60,7 @@ type Options struct {
 	Windows []time.Duration
 	// WindowSeriesLimit is the maximum number of series of these gauges; the
 	// projects and teams with the fewest deployments are dropped first. Zero
-	// means 20000.
+	// means 27000.
 	WindowSeriesLimit int
 	// WindowPatience is how long a collection waits for the windows to be
 	// recomputed before it exports the previous figures. Zero means 20

@@ -40,15 +40,17 @@ type pastSeries struct {
 	begins int64 // Unix milliseconds
 	count  int64
 	sum    time.Duration
-	// exposed is the sum that the service exposes now. It has added up the samples in
-	// another order, so its last digit may differ, and a sum must not fall.
-	exposed float64
 	buckets []int64 // samples up to each bound and above the one before
 
 	total          []*familySeries   // of a counter
 	sums, counts   *familySeries     // of a histogram
 	bucketsByBound [][]*familySeries // of a histogram, the last ones of +Inf
 }
+
+// sumMargin is how much less than it is a sum in the past is, so that it is not above
+// what the service exposes: its last digits depend on the order of adding up, and to
+// Prometheus a sum that falls begins again.
+const sumMargin = 1e-9
 
 // readPastTotals reads all events, and the places in the figures that they take.
 func readPastTotals(ctx context.Context, store *db.Store, f *pastFamilies, o HistoryOptions) (*pastTotals, *dora.Places, error) {
@@ -95,7 +97,6 @@ func (i *pastInstrument) add(at int64, e db.Event, set *labelSet) {
 	event := pastEvent{at: at, series: s}
 	if i.measure != nil {
 		event.sample = i.measure(e).V
-		s.exposed += event.sample.Seconds()
 	}
 	i.events = append(i.events, event)
 }
@@ -205,6 +206,6 @@ func (s *pastSeries) write(at time.Time) {
 			series.write(float64(count), at)
 		}
 	}
-	s.sums.write(min(s.sum.Seconds(), s.exposed), at)
+	s.sums.write(s.sum.Seconds()*(1-sumMargin), at)
 	s.counts.write(float64(s.count), at)
 }

@@ -22,8 +22,8 @@ import (
 // four times as slow if the SDK observed each of them every time.
 
 // defaultWindowSeries limits the series of the windows: enough for about three
-// hundred projects with three windows.
-const defaultWindowSeries = 20_000
+// hundred projects with four windows.
+const defaultWindowSeries = 27_000
 
 // windowsScope is the instrumentation scope of the windows, which distinguishes
 // them from what the SDK collects.
