@@ -25,18 +25,18 @@ type stack struct {
 
 func startStack(t *testing.T) *stack {
 	t.Helper()
-	w := &stack{entries: withUnlinkedIncident(readReleases(t, 7*day, 30*day, 90*day))}
+	w := &stack{entries: withUnlinkedIncident(readReleases(t, day, 7*day, 30*day, 90*day))}
 	history := makeHistory(t, w.entries, time.Now())
 	w.pushed = startPrometheusIn(t, copyData(t, history), repositoryConfig(t, "prometheus-otlp.yml", nil),
 		"--web.enable-otlp-receiver", "--storage.tsdb.retention.time=400d")
 	w.service = programtest.StartService(t, append(pushTo(w.pushed), "CONFIG="+teamsFile(t, w.entries),
-		"DEPLOYMENT_ENVIRONMENT=production", "EM_METRICS_WINDOWS=7d,30d,90d,9000d")...)
+		"DEPLOYMENT_ENVIRONMENT=production", "EM_METRICS_WINDOWS=1d,7d,30d,90d,9000d")...)
 	w.scraped = startPrometheusIn(t, copyData(t, history), repositoryConfig(t, "prometheus.yml", w.service),
 		"--storage.tsdb.retention.time=400d")
 
 	// The newest entries arrive while both Prometheus servers are running.
 	recent := len(w.entries) - 25
-	w.replay(t, w.entries[:recent])
+	replay(t, w.service, w.entries[:recent])
 	for _, s := range []*server{w.scraped, w.pushed} {
 		s.waitFor("sum(deployment_frequency_total)", float64(count(w.entries[:recent], "deployment")))
 		// The rules must have seen the older entries too, or the newer ones do not
@@ -44,7 +44,7 @@ func startStack(t *testing.T) *stack {
 		s.waitFor("sum(project:deployment_frequency_total:max)", float64(count(w.entries[:recent], "deployment")))
 		s.waitFor("sum(project:incident_count_total:max)", float64(count(w.entries[:recent], "incident")))
 	}
-	w.replay(t, w.entries[recent:])
+	replay(t, w.service, w.entries[recent:])
 	// An open incident, for the alert, in an environment without comparisons.
 	w.service.Post("/incidents", fmt.Sprintf(`{"id": "open", "project_id": %q, "environment": "staging"}`, w.entries[0].Project))
 	for _, s := range []*server{w.scraped, w.pushed} {
@@ -74,9 +74,9 @@ func count(entries []entry, kind string) (n int) {
 	return n
 }
 
-func (w *stack) replay(t *testing.T, entries []entry) {
+func replay(t *testing.T, s *programtest.Service, entries []entry) {
 	t.Helper()
-	if stdout, stderr, code := w.service.Run("replay", writeLines(t, entries)); code != 0 {
+	if stdout, stderr, code := s.Run("replay", writeLines(t, entries)); code != 0 {
 		t.Fatalf("replay ended with exit code %d\n%s%s", code, stdout, stderr)
 	}
 }

@@ -117,7 +117,7 @@ func (d dashboard) variables(s *server, selected selection) (values, error) {
 		if err != nil {
 			return nil, fmt.Errorf("variable %s: %w", v.Name, err)
 		}
-		if len(options) == 0 {
+		if len(options) == 0 && !v.IncludeAll {
 			return nil, fmt.Errorf("variable %s has no options", v.Name)
 		}
 		picked := selected[v.Name]

@@ -64,7 +64,7 @@ type labelSet struct {
 
 	declared          bool                 // exported at zero before its first event
 	firstEvent        time.Time            // zero if there are none
-	firstByInstrument map[string]time.Time // the first event, by instrument name
+	firstByInstrument map[string]time.Time // the start of the series, by instrument name
 }
 
 func newLabelSet(l labels) *labelSet {
@@ -215,8 +215,9 @@ func (f *fold) apply(ctx context.Context, e db.Event) *labelSet {
 		}
 		// Recorded before the value changes, so that a collection that sees
 		// the value also knows its age.
-		if _, known := set.firstByInstrument[a.name]; !known {
-			f.recordStart(set, a.name, startOf(e))
+		start := startOf(e)
+		if first, known := set.firstByInstrument[a.name]; !known || start.Before(first) {
+			f.recordStart(set, a.name, start)
 		}
 		a.add(ctx, e, set)
 	}

@@ -22,8 +22,8 @@ import (
 // happened then.
 const historyAge = 24 * time.Hour
 
-// startOf returns the time from which a series that starts with an event is held.
-// One that starts with history has started then, so that it is not held: an import
+// startOf returns the time from which a series with an event is held at the latest.
+// One with history has started when that happened, so that it is not held: an import
 // is no burst.
 func startOf(e db.Event) time.Time {
 	if e.RecordedAt.Sub(e.OccurredAt) >= historyAge {
