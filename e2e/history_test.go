@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,16 +101,6 @@ func promtool(t *testing.T, args ...string) {
 func TestIncreaseOverTheSeamIsExact(t *testing.T) {
 	t.Parallel()
 	s := programtest.StartService(t, "EM_METRICS_SERIES_HOLD=20s", "DEPLOYMENT_ENVIRONMENT=production")
-	now := time.Now().UTC().Truncate(time.Second)
-	deployed := func(project string, ago ...time.Duration) (entries []entry) {
-		for i, d := range ago {
-			at := now.Add(-d)
-			entries = append(entries, entry{
-				Kind: "deployment", Project: project, ID: fmt.Sprint(project, i), FirstCommitAt: at.Add(-time.Hour), DeployedAt: at,
-			})
-		}
-		return entries
-	}
 	replay(t, s, deployed("shop", 50*time.Hour, 30*time.Hour, 90*time.Minute, 20*time.Minute))
 	replay(t, s, deployed("newcomer", 25*time.Minute, 15*time.Minute))
 	dir := t.TempDir()
@@ -129,6 +121,59 @@ func TestIncreaseOverTheSeamIsExact(t *testing.T) {
 		for length, want := range map[string]float64{"1h": 4, "3h": 5, "2d": 6} {
 			p.waitFor(fmt.Sprintf("round(increase("+series+"[%s]))", `project_id="shop"`, length), want)
 			p.waitFor(fmt.Sprintf("round(increase("+series+"[%s]))", `project_id="newcomer"`, length), 2)
+		}
+	}
+	p.checkResets()
+}
+
+// deployed returns deployments that were deployed so long ago.
+func deployed(project string, ago ...time.Duration) (entries []entry) {
+	for i, d := range ago {
+		at := time.Now().UTC().Truncate(time.Second).Add(-d)
+		entries = append(entries, entry{
+			Kind: "deployment", Project: project, ID: fmt.Sprint(project, i), FirstCommitAt: at.Add(-time.Hour), DeployedAt: at,
+		})
+	}
+	return entries
+}
+
+// A backfill replaces what a Prometheus has scraped before and during an import, by
+// the procedure of docs/operations.md.
+func TestBackfillAfterAnImport(t *testing.T) {
+	t.Parallel()
+	s := programtest.StartService(t, "EM_METRICS_SERIES_HOLD=2s", "DEPLOYMENT_ENVIRONMENT=production")
+	dir := t.TempDir()
+	config := repositoryConfig(t, "prometheus.yml", s)
+	p := startPrometheusIn(t, dir, config, "--storage.tsdb.retention.time=400d", "--web.enable-admin-api")
+	s.Deploy("shop", 100)
+	p.waitFor(`project:deployment_frequency_total:max{project_id="shop"}`, 1)
+	replay(t, s, deployed("shop", 50*time.Hour, 30*time.Hour, 90*time.Minute))
+	for _, series := range []string{ // of both groups of rules
+		"deployment_frequency_total:max{%s}", `lead_time_for_changes_seconds_bucket:max{%s, le="+Inf"}`,
+		`deployment_duration_seconds_bucket:max{%s, le="+Inf"}`,
+	} {
+		p.waitFor(fmt.Sprintf("project:"+series, `project_id="shop"`), 4)
+	}
+
+	now, file := time.Now().UTC().Format(time.RFC3339), filepath.Join(dir, "history.txt")
+	export(t, s, "-instance", s.Address, "-to", now, "-out", file)
+	for _, series := range []string{`{job="em_metrics", __name__!~"up|scrape_.*"}`, `{__name__=~"project:.+"}`} {
+		response, err := http.PostForm("http://"+p.address+"/api/v1/admin/tsdb/delete_series", url.Values{"match[]": {series}, "end": {now}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.Body.Close(); response.StatusCode != http.StatusNoContent {
+			t.Fatalf("delete_series answers %s", response.Status)
+		}
+	}
+	makeBlocks(t, file, filepath.Join(dir, "data"))
+	if err := p.process.Stop(syscall.SIGTERM); err != nil { // it would find the blocks within a minute
+		t.Error(err)
+	}
+	p = startPrometheusIn(t, dir, config, "--storage.tsdb.retention.time=400d")
+	for length, want := range map[string]float64{"1h": 1, "3h": 2, "2d": 3} {
+		for _, series := range []string{"deployment_frequency_total", "project:deployment_frequency_total:max"} {
+			p.waitFor(fmt.Sprintf(`round(increase(%s{project_id="shop"}[%s]))`, series, length), want)
 		}
 	}
 	p.checkResets()
