@@ -72,7 +72,7 @@ func export(t *testing.T, s *programtest.Service, args ...string) {
 
 func makeBlocks(t *testing.T, history, data string) {
 	t.Helper()
-	promtool(t, "tsdb", "create-blocks-from", "--max-block-duration=17520h", "openmetrics", "--quiet", history, data)
+	promtool(t, "tsdb", "create-blocks-from", "--max-block-duration=87600h", "openmetrics", "--quiet", history, data)
 }
 
 // copyData copies a data folder into a new folder, as the folder data.

@@ -37,9 +37,9 @@ type pastEvent struct {
 
 // pastSeries are a counter or the series of a histogram, with the totals so far.
 type pastSeries struct {
-	begins int64 // Unix milliseconds
-	count  int64
-	sum    time.Duration
+	begins  int64 // Unix milliseconds
+	count   int64
+	sum     time.Duration
 	buckets []int64 // samples up to each bound and above the one before
 
 	total          []*familySeries   // of a counter

@@ -29,7 +29,7 @@ Usage:
 
 Example:
   em-metrics export -format openmetrics -out history.txt
-  promtool tsdb create-blocks-from --max-block-duration=8760h openmetrics history.txt data
+  promtool tsdb create-blocks-from --max-block-duration=87600h openmetrics history.txt data
 
 There is a sample at each multiple of -step, and one every four minutes in the last day.
 A sample takes about 140 bytes, and about 12 more in temporary files in the folder of -out
