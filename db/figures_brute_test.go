@@ -286,8 +286,7 @@ func rounded(value *big.Rat) time.Duration {
 	return time.Duration(math.Round(f/1000)) * time.Microsecond
 }
 
-func bruteWindows(h history, lengths []time.Duration) (windows []dora.ScopeTotals) {
-	to := doraNow.Add(time.Millisecond)
+func bruteWindows(h history, lengths []time.Duration, to time.Time) (windows []dora.ScopeTotals) {
 	longest := to.Add(-slices.Max(lengths))
 	for _, scope := range []struct {
 		name dora.Scope
@@ -351,4 +350,27 @@ func bruteLimitedWindows(h history, lengths []time.Duration, all []dora.ScopeTot
 		})
 	}
 	return windows
+}
+
+// until is the history as it was known at a time, if everything was recorded when
+// it happened.
+func (h history) until(end time.Time) (known history) {
+	for _, d := range h.deployments {
+		if !d.deployed.Before(end) {
+			d.deployed = time.Time{}
+		}
+		begun := within(d.start, time.Time{}, end) || !d.deployed.IsZero()
+		if begun {
+			known.deployments = append(known.deployments, d)
+		}
+	}
+	for _, i := range h.incidents {
+		if !i.restored.Before(end) {
+			i.restored = time.Time{}
+		}
+		if i.started.Before(end) {
+			known.incidents = append(known.incidents, i)
+		}
+	}
+	return known
 }

@@ -292,11 +292,15 @@ type numbersQuery struct {
 	into    *sql.RawBytes
 }
 
-// each visits the rows of a query that match the filter. The labels have only what
-// is grouped by, because every column costs time on every row.
-func (r *figuresReader) each(ctx context.Context, n numbersQuery, visit func(dora.Labels, []int64) error) (err error) {
+// each visits the rows of a query that match the filter, with what is grouped by.
+func (r *figuresReader) each(ctx context.Context, n numbersQuery, visit func(dora.Labels, []int64) error) error {
 	n.where.labels(r.query.Filter)
-	by, labels := r.into.GroupBy(), r.shared
+	return n.each(ctx, r.tx, r.into.GroupBy(), r.shared, visit)
+}
+
+// each visits the rows. Of the labels only those that are grouped by and not shared
+// by all rows are read, because every column costs time on every row.
+func (n *numbersQuery) each(ctx context.Context, tx *sql.Tx, by dora.GroupBy, labels dora.Labels, visit func(dora.Labels, []int64) error) (err error) {
 	columns := slices.Clone(n.numbers)
 	values, numbers := make([]any, len(n.numbers)), make([]int64, len(n.numbers))
 	dest := make([]any, 0, len(values)+3)
@@ -320,7 +324,7 @@ func (r *figuresReader) each(ctx context.Context, n numbersQuery, visit func(dor
 		columns, dest = append(columns, n.text), append(dest, n.into)
 	}
 	query := "SELECT " + strings.Join(columns, ", ") + " FROM " + n.from + " WHERE " + strings.Join(n.where.terms, " AND ")
-	rows, err := r.tx.QueryContext(ctx, query, n.where.args...)
+	rows, err := tx.QueryContext(ctx, query, n.where.args...)
 	if err != nil {
 		return err
 	}

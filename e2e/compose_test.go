@@ -39,7 +39,7 @@ func TestComposeProfiles(t *testing.T) {
 		services    []string
 	}{
 		"default": {nil, nil, []string{"em-metrics", "grafana", "prometheus"}},
-		"demo":    {[]string{"demo"}, nil, []string{"demo", "em-metrics", "grafana", "prometheus"}},
+		"demo":    {[]string{"demo"}, nil, []string{"demo", "demo-blocks", "demo-history", "em-metrics", "grafana", "prometheus"}},
 		"otlp":    {[]string{"otlp"}, []string{toAlloy}, []string{"alloy", "em-metrics", "grafana", "prometheus"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,9 +62,12 @@ func TestComposeProfiles(t *testing.T) {
 
 var version = regexp.MustCompile(`:v?\d+\.\d+\.\d+$`)
 
+// exits reports whether a service is a step of the demo, which ends.
+func exits(service string) bool { return strings.HasPrefix(service, "demo") }
+
 func checkService(t *testing.T, project *types.Project, s types.ServiceConfig) {
 	t.Helper()
-	if s.Name != "em-metrics" && s.Name != "demo" && !version.MatchString(s.Image) {
+	if !strings.HasPrefix(s.Image, "em-metrics:") && !version.MatchString(s.Image) {
 		t.Errorf("%s: the image %s has no fixed version", s.Name, s.Image)
 	}
 	published := slices.Contains([]string{"em-metrics", "prometheus", "grafana"}, s.Name)
@@ -76,12 +79,16 @@ func checkService(t *testing.T, project *types.Project, s types.ServiceConfig) {
 			t.Errorf("%s publishes port %s on %q, want 127.0.0.1", s.Name, port.Published, port.HostIP)
 		}
 	}
-	if s.Name != "demo" && (s.HealthCheck == nil || s.HealthCheck.Disable || len(s.HealthCheck.Test) < 2) {
+	if !exits(s.Name) && (s.HealthCheck == nil || s.HealthCheck.Disable || len(s.HealthCheck.Test) < 2) {
 		t.Errorf("%s has no health check", s.Name)
 	}
 	for name, dependency := range s.DependsOn {
-		if dependency.Condition != types.ServiceConditionHealthy {
-			t.Errorf("%s starts when %s is in state %s, want healthy", s.Name, name, dependency.Condition)
+		want := types.ServiceConditionHealthy
+		if exits(name) {
+			want = types.ServiceConditionCompletedSuccessfully
+		}
+		if dependency.Condition != want {
+			t.Errorf("%s starts when %s is in state %s, want %s", s.Name, name, dependency.Condition, want)
 		}
 	}
 	if !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
@@ -104,7 +111,7 @@ func checkService(t *testing.T, project *types.Project, s types.ServiceConfig) {
 func TestComposeRestrictsEmMetrics(t *testing.T) {
 	t.Parallel()
 	project := loadCompose(t, []string{"demo"})
-	for _, name := range []string{"em-metrics", "demo"} {
+	for _, name := range []string{"em-metrics", "demo", "demo-history"} {
 		s := project.Services[name]
 		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || s.Image != project.Services["em-metrics"].Image {
 			t.Errorf("%s: read-only is %t, dropped capabilities are %v, image is %s", name, s.ReadOnly, s.CapDrop, s.Image)

@@ -1,18 +1,17 @@
 package e2e
 
 import (
-	"bufio"
 	"fmt"
-	"math"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
 // windows lists the windows of the services in these tests: the default ones, and
@@ -37,46 +36,43 @@ func teams(projects []string) map[string][]string {
 	return of
 }
 
-// scope is a set of projects with common figures, and the labels of these.
-type scope struct {
-	labels   string
-	projects []string
-}
-
-func scopes(projects []string) []scope {
-	all := []scope{{`scope="all"`, projects}}
-	for team, members := range teams(projects) {
-		all = append(all, scope{fmt.Sprintf("scope=%q,team_id=%q", "team", team), members})
-	}
-	for _, p := range projects {
-		all = append(all, scope{fmt.Sprintf("scope=%q,project_id=%q", "project", p), []string{p}})
-	}
-	return all
-}
-
-// makeHistory creates the data of a Prometheus that has run for half a year:
-// counters, buckets and gauges as it would have scraped them, and the results of
-// the recording rules for counters. promtool creates both, from OpenMetrics and
-// from the rules. The instance is the address that it scraped.
+// makeHistory creates the data of a Prometheus that has run for half a year, from
+// what em-metrics exports. The instance is the address that it scraped.
 func makeHistory(t *testing.T, entries []entry, now time.Time, instance string) (data string) {
 	t.Helper()
-	dir := t.TempDir()
-	data = filepath.Join(dir, "data")
-	file := filepath.Join(dir, "history.txt")
-	writeHistory(t, file, entries, now, instance)
-	const blocks = "--max-block-duration=2400h"
-	promtool(t, "tsdb", "create-blocks-from", blocks, "openmetrics", "--quiet", file, data)
-
-	// promtool evaluates between the samples, so the lookback is long.
-	s := startPrometheusIn(t, dir, "", "--storage.tsdb.retention.time=400d", "--query.lookback-delta=13h")
-	times := historyTimes(now)
-	promtool(t, "tsdb", "create-blocks-from", blocks, "rules", "--url=http://"+s.address, "--eval-interval=12h",
-		fmt.Sprintf("--start=%d", times[0].Unix()), fmt.Sprintf("--end=%d", times[len(times)-1].Unix()),
-		"--output-dir="+data, "../prometheus/rules/counters.yml")
-	if err := s.process.Stop(syscall.SIGTERM); err != nil {
-		t.Errorf("Prometheus ended with %v", err)
+	s := programtest.StartService(t, "CONFIG="+teamsFile(t, entries), "DEPLOYMENT_ENVIRONMENT=production",
+		"EM_METRICS_WINDOWS=1d,7d,30d,90d,9000d")
+	replay(t, s, entries)
+	data = filepath.Join(t.TempDir(), "data")
+	addHistory(t, s, instance, data, now.Add(-185*day), now.Add(-3*time.Hour), 12*time.Hour)
+	for _, window := range []time.Duration{7 * day, 30 * day, 90 * day} { // queries look up one window ago
+		addHistory(t, s, instance, data, now.Add(-window-30*time.Minute), now.Add(-window+30*time.Minute), 4*time.Minute)
+	}
+	if err := s.Stop(syscall.SIGTERM); err != nil {
+		t.Errorf("the service ended with %v", err)
 	}
 	return data
+}
+
+// addHistory adds what the service exports to a data folder.
+func addHistory(t *testing.T, s *programtest.Service, instance, data string, from, to time.Time, step time.Duration) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "history.txt")
+	export(t, s, "-instance", instance, "-step", step.String(), "-out", file,
+		"-from", from.UTC().Format(time.RFC3339), "-to", to.UTC().Format(time.RFC3339))
+	makeBlocks(t, file, data)
+}
+
+func export(t *testing.T, s *programtest.Service, args ...string) {
+	t.Helper()
+	if _, stderr, code := s.Run(append([]string{"export", "-format", "openmetrics"}, args...)...); code != 0 {
+		t.Fatalf("export ended with exit code %d\n%s", code, stderr)
+	}
+}
+
+func makeBlocks(t *testing.T, history, data string) {
+	t.Helper()
+	promtool(t, "tsdb", "create-blocks-from", "--max-block-duration=87600h", "openmetrics", "--quiet", history, data)
 }
 
 // copyData copies a data folder into a new folder, as the folder data.
@@ -100,174 +96,100 @@ func promtool(t *testing.T, args ...string) {
 	}
 }
 
-// writeHistory writes OpenMetrics with the timestamps of historyTimes.
-func writeHistory(t *testing.T, name string, entries []entry, now time.Time, instance string) {
-	t.Helper()
-	file, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
+// The increase of counters over the seam between what was exported and what is
+// scraped is exact, also of a series that was held at zero in between.
+func TestIncreaseOverTheSeamIsExact(t *testing.T) {
+	t.Parallel()
+	s := programtest.StartService(t, "EM_METRICS_SERIES_HOLD=20s", "DEPLOYMENT_ENVIRONMENT=production")
+	replay(t, s, deployed("shop", 50*time.Hour, 30*time.Hour, 90*time.Minute, 20*time.Minute))
+	replay(t, s, deployed("newcomer", 25*time.Minute, 15*time.Minute))
+	dir := t.TempDir()
+	file := filepath.Join(dir, "history.txt")
+	export(t, s, "-instance", s.Address, "-out", file)
+	makeBlocks(t, file, filepath.Join(dir, "data"))
+	p := startPrometheusIn(t, dir, repositoryConfig(t, "prometheus.yml", s), "--storage.tsdb.retention.time=400d")
+	p.waitFor(`deployment_frequency_total{project_id="shop"}`, 4)
+	for n := range 3 {
+		s.Deploy("shop", 100+n)
 	}
-	w := bufio.NewWriter(file)
-	projects := projectsOf(entries)
-	target := fmt.Sprintf(`job="em_metrics",instance=%q,environment="production",`, instance)
-	for _, at := range historyTimes(now) {
-		for _, s := range scopes(projects) {
-			writeFigures(w, entries, s, at, target)
+	p.waitFor(`project:deployment_frequency_total{project_id="newcomer"}`, 2)
+	for _, series := range []string{
+		"deployment_started_total{%s}", "deployment_frequency_total{%s}", "lead_time_for_changes_seconds_count{%s}",
+		`lead_time_for_changes_seconds_bucket{%s, le="7200.0"}`, "project:deployment_frequency_total{%s}",
+		`project:lead_time_for_changes_seconds_bucket{%s, le="7200.0"}`,
+	} {
+		for length, want := range map[string]float64{"1h": 4, "3h": 5, "2d": 6} {
+			p.waitFor(fmt.Sprintf("round(increase("+series+"[%s]))", `project_id="shop"`, length), want)
+			p.waitFor(fmt.Sprintf("round(increase("+series+"[%s]))", `project_id="newcomer"`, length), 2)
 		}
-		for _, p := range projects {
-			writeTotals(w, entries, p, teamOf(projects, p), at, target)
-		}
 	}
-	fmt.Fprintln(w, "# EOF")
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if err := file.Close(); err != nil {
-		t.Fatal(err)
-	}
+	p.checkResets()
 }
 
-func teamOf(projects []string, project string) string {
-	for team, members := range teams(projects) {
-		if slices.Contains(members, project) {
-			return team
-		}
+// deployed returns deployments that were deployed so long ago.
+func deployed(project string, ago ...time.Duration) (entries []entry) {
+	for i, d := range ago {
+		at := time.Now().UTC().Truncate(time.Second).Add(-d)
+		entries = append(entries, entry{
+			Kind: "deployment", Project: project, ID: fmt.Sprint(project, i), FirstCommitAt: at.Add(-time.Hour), DeployedAt: at,
+		})
 	}
-	return ""
+	return entries
 }
 
-// historyTimes returns every half day of half a year, and more times around those
-// that queries look up: one window ago.
-func historyTimes(now time.Time) []time.Time {
-	var times []time.Time
-	for at := now.Add(-185 * day).Truncate(12 * time.Hour); at.Before(now.Add(-3 * time.Hour)); at = at.Add(12 * time.Hour) {
-		times = append(times, at)
+// A backfill replaces what a Prometheus has scraped before and during an import, by
+// the procedure of docs/operations.md.
+func TestBackfillAfterAnImport(t *testing.T) {
+	t.Parallel()
+	s := programtest.StartService(t, "EM_METRICS_SERIES_HOLD=2s", "DEPLOYMENT_ENVIRONMENT=production")
+	dir := t.TempDir()
+	config := repositoryConfig(t, "prometheus.yml", s)
+	p := startPrometheusIn(t, dir, config, "--storage.tsdb.retention.time=400d", "--web.enable-admin-api")
+	s.Deploy("shop", 100)
+	p.waitFor(`project:deployment_frequency_total{project_id="shop"}`, 1)
+	replay(t, s, deployed("shop", 50*time.Hour, 30*time.Hour, 90*time.Minute))
+	for _, series := range []string{ // of both groups of rules
+		"deployment_frequency_total{%s}", `lead_time_for_changes_seconds_bucket{%s, le="+Inf"}`,
+		`deployment_duration_seconds_bucket{%s, le="+Inf"}`,
+	} {
+		p.waitFor(fmt.Sprintf("project:"+series, `project_id="shop"`), 4)
 	}
-	for _, window := range []time.Duration{7 * day, 30 * day, 90 * day} {
-		around := now.Add(-window).Truncate(time.Minute)
-		for at := around.Add(-30 * time.Minute); at.Before(around.Add(30 * time.Minute)); at = at.Add(4 * time.Minute) {
-			times = append(times, at)
-		}
-	}
-	slices.SortFunc(times, time.Time.Compare)
-	return slices.Compact(times)
-}
 
-func writeFigures(w *bufio.Writer, entries []entry, s scope, at time.Time, target string) {
-	for label, window := range windows {
-		for name, figure := range figuresOf(entries, s.projects, window, at) {
-			name, quantile, _ := strings.Cut(name, " ")
-			if quantile != "" {
-				quantile = fmt.Sprintf(",quantile=%q", quantile)
-			}
-			fmt.Fprintf(w, "%s{%swindow=%q,%s%s} %g %d\n", name, target, label, s.labels, quantile, figure, at.Unix())
-		}
-	}
-}
-
-// writeTotals writes the counters and histograms of a project as they would have
-// been if every event had been reported when it happened.
-func writeTotals(w *bufio.Writer, entries []entry, project, team string, at time.Time, target string) {
-	labels := target + fmt.Sprintf("project_id=%q", project)
-	if team != "" {
-		labels += fmt.Sprintf(",team_id=%q", team)
-	}
-	totals := totalsOf(entries, project, at)
-	for name, total := range totals.counters {
-		fmt.Fprintf(w, "%s{%s} %d %d\n", name, labels, total, at.Unix())
-	}
-	for name, samples := range totals.samples {
-		sum := 0.0
-		for _, sample := range samples {
-			sum += sample
-		}
-		fmt.Fprintf(w, "%s_sum{%s} %g %d\n%s_count{%s} %d %d\n", name, labels, sum, at.Unix(), name, labels, len(samples), at.Unix())
-		for _, bound := range append(bounds(name), math.Inf(1)) {
-			n := 0
-			for _, sample := range samples {
-				if sample <= bound {
-					n++
-				}
-			}
-			fmt.Fprintf(w, "%s_bucket{%s,le=%q} %d %d\n", name, labels, formatBound(bound), n, at.Unix())
-		}
-	}
-}
-
-// formatBound formats the bound of a bucket as OpenMetrics requires.
-func formatBound(bound float64) string {
-	if math.IsInf(bound, 1) {
-		return "+Inf"
-	}
-	return strconv.FormatFloat(bound, 'f', 1, 64)
-}
-
-type totals struct {
-	counters map[string]int
-	samples  map[string][]float64
-}
-
-func totalsOf(entries []entry, project string, at time.Time) totals {
-	t := totals{
-		map[string]int{
-			"deployment_started_total": 0, "deployment_frequency_total": 0, "change_failure_count_total": 0,
-			"incident_count_total": 0, "incident_restored_total": 0, "incident_finished_total": 0,
-		},
-		map[string][]float64{
-			"lead_time_for_changes_seconds": nil, "deployment_duration_seconds": nil,
-			"time_to_detect_seconds": nil, "time_to_restore_seconds": nil,
-		},
-	}
-	happened := func(when time.Time) bool { return !when.IsZero() && !when.After(at) }
-	add := func(name string, took time.Duration) { t.samples[name] = append(t.samples[name], took.Seconds()) }
-	failed := map[string]bool{}
-	for _, e := range entries {
-		if e.Project != project {
-			continue
-		}
-		if happened(e.DeployedAt) {
-			t.counters["deployment_started_total"]++
-			t.counters["deployment_frequency_total"]++
-			add("lead_time_for_changes_seconds", e.DeployedAt.Sub(e.FirstCommitAt))
-			if !e.DeployStartAt.IsZero() {
-				add("deployment_duration_seconds", e.DeployedAt.Sub(e.DeployStartAt))
-			} else {
-				add("deployment_duration_seconds", 0)
-			}
-		}
-		if happened(e.StartedAt) {
-			t.counters["incident_count_total"]++
-			if d := deploymentOf(entries, e); d != nil {
-				failed[e.DeploymentID] = true
-				add("time_to_detect_seconds", e.StartedAt.Sub(d.DeployedAt))
-			}
-		}
-		if happened(e.RestoredAt) {
-			t.counters["incident_restored_total"]++
-			add("time_to_restore_seconds", e.RestoredAt.Sub(e.StartedAt))
-		}
-		if happened(e.FinishedAt) {
-			t.counters["incident_finished_total"]++
-		}
-	}
-	t.counters["change_failure_count_total"] = len(failed)
-	return t
-}
-
-// bounds returns the bucket bounds of a histogram, in seconds.
-func bounds(histogram string) []float64 {
-	text := "1m 2m 5m 10m 15m 30m 45m 1h 90m 2h 3h 4h 6h 8h 12h 16h 24h 36h 48h 72h 96h 120h 168h 240h 336h 504h " +
-		"720h 1080h 1440h 2160h 4320h"
-	if histogram == "deployment_duration_seconds" {
-		text = "5s 10s 15s 30s 45s 1m 90s 2m 3m 4m 5m 7m 10m 15m 20m 30m 45m 1h 90m 2h 4h 8h 24h"
-	}
-	var seconds []float64
-	for word := range strings.FieldsSeq(text) {
-		d, err := time.ParseDuration(word)
+	now, file := time.Now().UTC().Format(time.RFC3339), filepath.Join(dir, "history.txt")
+	export(t, s, "-instance", s.Address, "-to", now, "-out", file)
+	for _, series := range []string{`{job="em_metrics", __name__!~"up|scrape_.*"}`, `{__name__=~"project:.+"}`} {
+		response, err := http.PostForm("http://"+p.address+"/api/v1/admin/tsdb/delete_series", url.Values{"match[]": {series}, "end": {now}})
 		if err != nil {
-			panic(err) // the text above is wrong
+			t.Fatal(err)
 		}
-		seconds = append(seconds, d.Seconds())
+		if response.Body.Close(); response.StatusCode != http.StatusNoContent {
+			t.Fatalf("delete_series answers %s", response.Status)
+		}
 	}
-	return seconds
+	makeBlocks(t, file, filepath.Join(dir, "data"))
+	if err := p.process.Stop(syscall.SIGTERM); err != nil { // it would find the blocks within a minute
+		t.Error(err)
+	}
+	p = startPrometheusIn(t, dir, config, "--storage.tsdb.retention.time=400d")
+	for length, want := range map[string]float64{"1h": 1, "3h": 2, "2d": 3} {
+		for _, series := range []string{"deployment_frequency_total", "project:deployment_frequency_total"} {
+			p.waitFor(fmt.Sprintf(`round(increase(%s{project_id="shop"}[%s]))`, series, length), want)
+		}
+	}
+	p.checkResets()
+}
+
+// checkResets checks that no counter or histogram of the service has ever fallen.
+func (s *server) checkResets() {
+	s.t.Helper()
+	names, err := s.query(`count by (__name__) ({__name__=~"(deployment|lead_time|change_failure|incident|time_to)_.+|project:.+:max"})`)
+	if err != nil || len(names) < 20 {
+		s.t.Fatalf("there are %d names of counters: %v", len(names), err)
+	}
+	for _, name := range names {
+		fallen, err := s.query(fmt.Sprintf("resets(%s[400d]) > 0", name.Metric["__name__"]))
+		if err != nil || len(fallen) > 0 {
+			s.t.Errorf("series of %s that fell: %v, %v", name.Metric["__name__"], fallen, err)
+		}
+	}
 }

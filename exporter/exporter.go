@@ -29,6 +29,8 @@ import (
 // meterName is the name of the instrumentation scope.
 const meterName = "github.com/em-metrics/em-metrics"
 
+const defaultLabelSetLimit = 2000
+
 // catchUpTimeout bounds how long a collection waits for the store.
 const catchUpTimeout = 10 * time.Second
 
@@ -59,7 +61,7 @@ type Options struct {
 	Windows []time.Duration
 	// WindowSeriesLimit is the maximum number of series of these gauges; the
 	// projects and teams with the fewest deployments are dropped first. Zero
-	// means 20000.
+	// means 27000.
 	WindowSeriesLimit int
 	// WindowPatience is how long a collection waits for the windows to be
 	// recomputed before it exports the previous figures. Zero means 20
@@ -92,7 +94,7 @@ func New(ctx context.Context, store *db.Store, o Options) (*Exporter, error) {
 		o.Logger = slog.Default()
 	}
 	if o.LabelSetLimit == 0 {
-		o.LabelSetLimit = 2000
+		o.LabelSetLimit = defaultLabelSetLimit
 	}
 	e := &Exporter{
 		store: store, logger: o.Logger, hold: o.SeriesHold,

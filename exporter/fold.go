@@ -43,20 +43,30 @@ const (
 	overflowedName = "em_metrics.label_sets.overflowed_events"
 )
 
+// attributes returns the labels as the SDK has them.
 func (l labels) attributes() attribute.Set {
 	if l == overflow {
 		return attribute.NewSet(beyondLabel.Bool(true))
+	}
+	return attribute.NewSet(l.list()...)
+}
+
+// list returns the labels as the outputs have them.
+func (l labels) list() []attribute.KeyValue {
+	if l == overflow {
+		return []attribute.KeyValue{overflowLabel.Bool(true)}
 	}
 	set := []attribute.KeyValue{projectLabel.String(l.project), environmentLabel.String(l.environment)}
 	if l.team != "" {
 		set = append(set, teamLabel.String(l.team))
 	}
-	return attribute.NewSet(set...)
+	return set
 }
 
 // labelSet is the state of the fold for one label set. The options are created
 // once, because creating them costs more than using them.
 type labelSet struct {
+	labels labels
 	add    []metric.AddOption
 	record []metric.RecordOption
 
@@ -208,7 +218,8 @@ func (f *fold) restart(ctx context.Context) error {
 	return nil
 }
 
-func (f *fold) apply(ctx context.Context, e db.Event) {
+// apply applies an event and returns the label set that it counts under.
+func (f *fold) apply(ctx context.Context, e db.Event) *labelSet {
 	set := f.labelSetOf(ctx, e)
 	for _, a := range f.addersByKind[e.Kind] {
 		if !a.appliesTo(e) {
@@ -218,6 +229,7 @@ func (f *fold) apply(ctx context.Context, e db.Event) {
 	}
 	f.addEvents(ctx, e.Kind, 1)
 	f.addTotals(e, set)
+	return set
 }
 
 // addEvents adds n to the counter of stored events.
@@ -283,7 +295,7 @@ func (f *fold) newSet(l labels) *labelSet {
 	attributes := l.attributes()
 	option := metric.WithAttributeSet(attributes)
 	set := &labelSet{
-		add: []metric.AddOption{option}, record: []metric.RecordOption{option},
+		labels: l, add: []metric.AddOption{option}, record: []metric.RecordOption{option},
 		series: make([]totals, len(f.adders)),
 	}
 	f.sets[l], f.distinct[attributes.Equivalent()] = set, set

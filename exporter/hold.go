@@ -18,6 +18,21 @@ import (
 //
 // Both outputs are wrapped: scrapes by [heldGatherer], pushes by [heldExporter].
 
+// historyAge is how long after it happened an event is recorded at least for it to
+// be history, such as that of an import: what rises when it is recorded is not what
+// happened then.
+const historyAge = 24 * time.Hour
+
+// startOf returns the time from which a series with an event is held at the latest.
+// One with history has started when that happened, so that it is not held: an import
+// is no burst.
+func startOf(e db.Event) time.Time {
+	if e.RecordedAt.Sub(e.OccurredAt) >= historyAge {
+		return e.OccurredAt
+	}
+	return e.RecordedAt
+}
+
 // monotonicNow returns the time that ages are measured against. It never goes
 // back, so a series whose hold has ended is not held again when the system
 // clock is set back.

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
@@ -61,4 +62,18 @@ func TestHoldOfZeroHoldsNothing(t *testing.T) {
 	r := newRig(t, exporter.Options{})
 	r.deploy("shop", "1")
 	r.expect("to a scraper", true, map[string]float64{"deployment_frequency_total" + shop: 1})
+}
+
+// History that is imported did not happen now, so it must not raise anything now.
+func TestImportedHistoryIsNotHeld(t *testing.T) {
+	r := newRig(t, exporter.Options{SeriesHold: time.Minute})
+	r.do(db.StartDeployment{
+		Key:           db.Key{Project: "shop", Environment: "production", ID: "1"},
+		FirstCommitAt: r.ago(72 * time.Hour), DeployStartAt: r.ago(25 * time.Hour),
+	}, db.FinishDeployment{Ref: db.Ref{ID: "1"}, DeployedAt: r.ago(24 * time.Hour)})
+	r.open("shop", "i", "1")
+	r.expect("at once, to a scraper", true, map[string]float64{
+		"deployment_started_total" + shop: 1, "deployment_frequency_total" + shop: 1,
+		"incident_count_total" + shop: 0, // happened now
+	})
 }

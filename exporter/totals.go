@@ -15,24 +15,24 @@ import (
 // start from a snapshot it could be lower by the last bit, and Prometheus takes a
 // sum that falls for a restart and counts it in full again. Milliseconds are exact.
 type totals struct {
-	first time.Time // when the first event was recorded; zero if there is none
+	first time.Time // when the series started; zero if there is no event
 	count int64
 	// Only a histogram has the following, once there is an event.
 	sum, min, max int64    // in milliseconds
 	buckets       []uint64 // one more than there are bounds
 }
 
-// observe adds one event that was recorded at a time.
-func (t *totals) observe(at time.Time) {
-	if t.count == 0 {
-		t.first = at
+// observe adds one event with which the series has started at the latest.
+func (t *totals) observe(start time.Time) {
+	if t.count == 0 || start.Before(t.first) {
+		t.first = start
 	}
 	t.count++
 }
 
 // add adds an event that applies to the instrument.
 func (t *totals) add(i instrument, e db.Event) {
-	t.observe(e.RecordedAt)
+	t.observe(startOf(e))
 	if i.measure == nil {
 		return
 	}

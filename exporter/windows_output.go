@@ -22,8 +22,8 @@ import (
 // four times as slow if the SDK observed each of them every time.
 
 // defaultWindowSeries limits the series of the windows: enough for about three
-// hundred projects with three windows.
-const defaultWindowSeries = 20_000
+// hundred projects with four windows.
+const defaultWindowSeries = 27_000
 
 // windowsScope is the instrumentation scope of the windows, which distinguishes
 // them from what the SDK collects.
@@ -85,71 +85,94 @@ type point struct {
 // projects, then those of the teams and projects with the most deployments, up
 // to a limit. Shortest is the shortest window.
 func newWindowSeries(at time.Time, event int64, shortest time.Duration, windows []dora.ScopeTotals, limit int) *windowSeries {
+	kept := map[string][]point{}
+	dropped := eachReading(windows, shortest, limit, func(o owner, g dora.Gauge, of readingLabels, value float64) {
+		kept[g.Name] = append(kept[g.Name], point{attribute.NewSet(slices.Concat(o.attributes(), of.attributes())...), value})
+	})
+	s := &windowSeries{at: at, event: event}
+	for _, f := range dora.Figures() {
+		for _, g := range f.Gauges {
+			s.add(g, kept[g.Name])
+		}
+	}
+	s.add(droppedGauge(), []point{{value: float64(dropped)}})
+	s.sort()
+	return s
+}
+
+// droppedGauge returns the gauge of series that are left out.
+func droppedGauge() dora.Gauge {
+	return dora.Gauge{
+		Name: "dora_series_dropped", Unit: "{series}", Help: "Series of windows left out because there are too many.",
+	}
+}
+
+// readingLabels are the labels of a reading besides those of its owner. Both may be
+// empty.
+type readingLabels struct{ window, quantile string }
+
+func (l readingLabels) attributes() (all []attribute.KeyValue) {
+	if l.window != "" {
+		all = append(all, attribute.String("window", l.window))
+	}
+	if l.quantile != "" {
+		all = append(all, attribute.String("quantile", l.quantile))
+	}
+	return all
+}
+
+// eachReading visits the readings of every gauge in every window: first those of
+// all projects, then those of the teams and projects with the most deployments, up
+// to a limit. It returns how many are beyond the limit. Shortest is the shortest
+// window.
+func eachReading(windows []dora.ScopeTotals, shortest time.Duration, limit int,
+	visit func(owner, dora.Gauge, readingLabels, float64),
+) (dropped int) {
 	totals := map[owner][]dora.ScopeTotals{}
 	for _, t := range windows {
 		o := owner{t.Scope, t.Labels}
 		totals[o] = append(totals[o], t)
 	}
-	figures := dora.Figures()
-	kept, series, dropped := map[string][]point{}, 0, 0
+	figures, series := dora.Figures(), 0
 	for _, o := range slices.SortedFunc(maps.Keys(totals), compareOwners(totals)) {
 		size := 0 // series are counted before they are made, because most may be dropped
-		eachReading(figures, totals[o], shortest, func(dora.Gauge, dora.Reading, []attribute.KeyValue) { size++ })
+		eachReadingOf(figures, totals[o], shortest, func(dora.Gauge, readingLabels, float64) { size++ })
 		if dropped > 0 || series+size > limit {
 			dropped += size
 			continue
 		}
 		series += size
-		labels := o.attributes()
-		eachReading(figures, totals[o], shortest, func(g dora.Gauge, r dora.Reading, of []attribute.KeyValue) {
-			kept[g.Name] = append(kept[g.Name], point{attribute.NewSet(slices.Concat(labels, of)...), r.Value})
-		})
+		eachReadingOf(figures, totals[o], shortest, func(g dora.Gauge, of readingLabels, value float64) { visit(o, g, of, value) })
 	}
-	s := &windowSeries{at: at, event: event}
-	for _, f := range figures {
-		for _, g := range f.Gauges {
-			s.add(g, kept[g.Name])
-		}
-	}
-	s.add(dora.Gauge{
-		Name: "dora_series_dropped", Unit: "{series}", Help: "Series of windows left out because there are too many.",
-	}, []point{{value: float64(dropped)}})
-	s.sort()
-	return s
+	return dropped
 }
 
 func (s *windowSeries) sort() { slices.SortFunc(s.families, compareFamilies) }
 
-// eachReading visits the readings of every gauge in the windows of an owner, with
-// the window and the quantile that they are of.
-func eachReading(figures []dora.Figure, windows []dora.ScopeTotals, shortest time.Duration,
-	visit func(dora.Gauge, dora.Reading, []attribute.KeyValue),
+// eachReadingOf visits the readings of every gauge in the windows of an owner.
+func eachReadingOf(figures []dora.Figure, windows []dora.ScopeTotals, shortest time.Duration,
+	visit func(dora.Gauge, readingLabels, float64),
 ) {
 	for _, t := range windows {
+		window := dora.FormatWindow(t.Length)
 		for _, f := range figures {
-			if !f.AtEnd() || t.Length == shortest { // what is the same in every window is shown once
-				eachReadingOf(f, t, visit)
+			of := readingLabels{window: window}
+			if f.AtEnd() {
+				if t.Length != shortest { // what is the same in every window is shown once
+					continue
+				}
+				of.window = ""
 			}
-		}
-	}
-}
-
-func eachReadingOf(f dora.Figure, t dora.ScopeTotals, visit func(dora.Gauge, dora.Reading, []attribute.KeyValue)) {
-	var window []attribute.KeyValue
-	if !f.AtEnd() {
-		window = []attribute.KeyValue{attribute.String("window", dora.FormatWindow(t.Length))}
-	}
-	value := f.Value(t.Totals)
-	for _, g := range f.Gauges {
-		if t.Scope == dora.ScopeOverflow && !g.IsCount() {
-			continue
-		}
-		for _, r := range g.Read(value) {
-			labels := window
-			if r.Quantile != "" {
-				labels = append(slices.Clip(window), attribute.String("quantile", r.Quantile))
+			value := f.Value(t.Totals)
+			for _, g := range f.Gauges {
+				if t.Scope == dora.ScopeOverflow && !g.IsCount() {
+					continue
+				}
+				for _, r := range g.Read(value) {
+					of.quantile = r.Quantile
+					visit(g, of, r.Value)
+				}
 			}
-			visit(g, r, labels)
 		}
 	}
 }

@@ -41,7 +41,7 @@ type config struct {
 	CollectorURL  string        `env:"OTEL_COLLECTOR_URL" help:"collector to push metrics to: http(s)://host:4318 or grpc(s)://host:4317; empty disables the push"`
 	SeriesHold    time.Duration `env:"EM_METRICS_SERIES_HOLD" envDefault:"150s" help:"how long a new series is exposed as zero; 0 disables this"`
 	LabelSetLimit int           `env:"EM_METRICS_LABEL_SET_LIMIT" envDefault:"2000" help:"maximum number of combinations of project, environment and team; others are counted together"`
-	Windows       windows       `env:"EM_METRICS_WINDOWS" envDefault:"7d,30d,90d" help:"windows of the exact dora_ gauges; none disables them"`
+	Windows       windows       `env:"EM_METRICS_WINDOWS" envDefault:"1d,7d,30d,90d" help:"windows of the exact dora_ gauges; none disables them"`
 	ShutdownLimit time.Duration `env:"EM_METRICS_SHUTDOWN_TIMEOUT" envDefault:"10s" help:"time limit for a graceful shutdown"`
 	LogLevel      slog.Level    `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	LogFormat     string        `env:"LOG_FORMAT" envDefault:"text" help:"text or json"`
@@ -107,24 +107,42 @@ func (e *environments) UnmarshalText(text []byte) error {
 // variable.
 func loadConfig(environ []string) (config, error) {
 	variables := env.ToMap(environ)
-	var c config
 	problems, unknown := checkNames(variables)
 	problems = append(problems, readSecretFiles(variables)...)
-	// The defaults come first. They remain where a value is invalid, so that the
-	// checks do not report it again.
-	if err := env.ParseWithOptions(&c, env.Options{Environment: map[string]string{}}); err != nil {
-		return c, fmt.Errorf("read the defaults: %w", err)
-	}
-	if err := env.ParseWithOptions(&c, env.Options{Environment: variables}); err != nil {
-		problems = append(problems, parseProblems(err, variables)...)
-	}
+	c, invalid := parseConfig(variables)
 	c.unknown = unknown
+	problems = append(problems, invalid...)
 	problems = append(problems, c.check()...)
 	problems = append(problems, c.checkResources()...)
-	if len(problems) > 0 {
-		return c, fmt.Errorf("invalid configuration:\n%w\nTry:   em-metrics help", errors.Join(problems...))
+	return c, configError(problems)
+}
+
+// loadStoreConfig reads the settings for a command that reads the database, which
+// needs no credentials. The error lists every problem.
+func loadStoreConfig(environ []string) (config, error) {
+	c, problems := parseConfig(env.ToMap(environ))
+	problems = append(problems, c.checkStore()...)
+	return c, configError(problems)
+}
+
+// parseConfig parses the variables. Where a value is invalid the default remains, so
+// that the checks do not report it again.
+func parseConfig(variables map[string]string) (c config, problems []error) {
+	if err := env.ParseWithOptions(&c, env.Options{Environment: map[string]string{}}); err != nil {
+		return c, []error{fmt.Errorf("read the defaults: %w", err)}
 	}
-	return c, nil
+	if err := env.ParseWithOptions(&c, env.Options{Environment: variables}); err != nil {
+		problems = parseProblems(err, variables)
+	}
+	return c, problems
+}
+
+// configError returns an error that lists the problems, nil if there are none.
+func configError(problems []error) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("invalid configuration:\n%w\nTry:   em-metrics help", errors.Join(problems...))
 }
 
 // readSecretFiles sets the variable of every secret to the content of the file
@@ -196,17 +214,24 @@ func (c config) check() (problems []error) {
 			problem("OTEL_COLLECTOR_URL: %w", err)
 		}
 	}
-	if c.SeriesHold < 0 {
-		problem("EM_METRICS_SERIES_HOLD is %s: must be 0 or more, such as 150s", c.SeriesHold)
-	}
-	if c.LabelSetLimit < 1 {
-		problem("EM_METRICS_LABEL_SET_LIMIT is %d: must be 1 or more", c.LabelSetLimit)
-	}
+	problems = append(problems, c.checkStore()...)
 	if c.ShutdownLimit <= 0 {
 		problem("EM_METRICS_SHUTDOWN_TIMEOUT is %s: must be more than 0, such as 10s", c.ShutdownLimit)
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		problem("LOG_FORMAT is %q: must be text or json", c.LogFormat)
+	}
+	return problems
+}
+
+// checkStore returns an error for every setting of the metrics of the store that is
+// invalid.
+func (c config) checkStore() (problems []error) {
+	if c.SeriesHold < 0 {
+		problems = append(problems, fmt.Errorf("  EM_METRICS_SERIES_HOLD is %s: must be 0 or more, such as 150s", c.SeriesHold))
+	}
+	if c.LabelSetLimit < 1 {
+		problems = append(problems, fmt.Errorf("  EM_METRICS_LABEL_SET_LIMIT is %d: must be 1 or more", c.LabelSetLimit))
 	}
 	return problems
 }

@@ -55,6 +55,7 @@ func commands() []command {
 		{"serve", nil, "[serve]", "run the service, configured by the environment", process.serve},
 		{"replay", nil, "replay FILE", "send the deployments and incidents in a file to a running service", process.replay},
 		{"sample", nil, "sample", "print a year of sample data", process.sample},
+		{"export", nil, "export -format openmetrics", "write the metrics of the past, for promtool", process.export},
 		{"migrate-legacy", nil, "migrate-legacy FILE", "send the data of the older Node service to a running service", process.migrateLegacy},
 		{"config check", nil, "config check", "check the environment and the CONFIG file without starting", process.configCheck},
 		{"deploy run", nil, "deploy run -- COMMAND", "run a command and record it as a deployment", process.deployRun},

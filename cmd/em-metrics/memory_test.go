@@ -28,7 +28,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	const limit = 256
 	path := t.TempDir() + "/projects.db"
 	fillProjects(t, path, projects, deployments)
-	s := programtest.StartService(t, "SQLITE_DB="+path, "GOMEMLIMIT=230MiB", "EM_METRICS_WINDOWS=7d,30d,90d")
+	s := programtest.StartService(t, "SQLITE_DB="+path, "GOMEMLIMIT=230MiB", "EM_METRICS_WINDOWS=1d,7d,30d,90d")
 	metrics := metricsWithWindows(t, s)
 	for series, want := range map[string]float64{
 		`dora_deployments{environment="production", scope="all", window="90d"}`:                    float64(deployments),

@@ -156,13 +156,13 @@ func (s *Service) Deploy(project string, number int) {
 	s.Post("/deployments/"+url.PathEscape(id)+"/deployed", fmt.Sprintf(`{"project_id": %q}`, project))
 }
 
-// Run runs a command of the program against the service, such as replay, and
-// returns what it printed and its exit code.
+// Run runs a command of the program against the service, such as replay, or on its
+// database, such as export, and returns what it printed and its exit code.
 func (s *Service) Run(args ...string) (stdout, stderr string, code int) {
 	s.t.Helper()
 	var out, failures strings.Builder
 	command := exec.CommandContext(s.t.Context(), Binary(s.t), args...)
-	command.Env = []string{"EM_METRICS_URL=" + s.URL(""), "EM_METRICS_TOKEN_AUTH=" + Token}
+	command.Env = append([]string{"EM_METRICS_URL=" + s.URL(""), "EM_METRICS_TOKEN_AUTH=" + Token, "SQLITE_DB=" + s.Database}, s.env...)
 	command.Stdout, command.Stderr = &out, &failures
 	var exit *exec.ExitError
 	if err := command.Run(); err != nil && !errors.As(err, &exit) {
