@@ -65,8 +65,8 @@ type HistorySize struct {
 // A series that the service still holds at zero is left out: its first events are
 // yet to raise it.
 //
-// It holds about two hundred bytes for each deployment and incident, and nothing for
-// each sample: families are collected in temporary files, because OpenMetrics has
+// It holds a few hundred bytes for each deployment and incident, and nothing for each
+// sample: families are collected in temporary files, because OpenMetrics has
 // them one after the other.
 func WriteHistory(ctx context.Context, store *db.Store, w io.Writer, o HistoryOptions) (size HistorySize, err error) {
 	o.Logger = cmp.Or(o.Logger, slog.Default())

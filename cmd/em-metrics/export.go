@@ -97,6 +97,8 @@ func (p process) writeHistory(ctx context.Context, out string, o exporter.Histor
 	if _, err := os.Stat(c.Database); err != nil {
 		return fmt.Errorf("SQLITE_DB: %w", err)
 	}
+	logger := c.logger(p.stderr)
+	limitMemory(logger)
 	store, err := db.Open(ctx, c.Database, db.Options{})
 	if err != nil {
 		return fmt.Errorf("SQLITE_DB: %w", err)
@@ -104,7 +106,7 @@ func (p process) writeHistory(ctx context.Context, out string, o exporter.Histor
 	defer func() { err = errors.Join(err, store.Close()) }()
 
 	progress, start := newProgress(p.stderr), time.Now()
-	o.SeriesHold, o.LabelSetLimit, o.Windows, o.Logger = c.SeriesHold, c.LabelSetLimit, c.Windows, c.logger(p.stderr)
+	o.SeriesHold, o.LabelSetLimit, o.Windows, o.Logger = c.SeriesHold, c.LabelSetLimit, c.Windows, logger
 	o.Progress = func(done, all int) { progress.show("%d of %d times", done, all) }
 	var size exporter.HistorySize
 	err = p.writeOut(out, func(w io.Writer) (err error) {
