@@ -16,7 +16,7 @@ import (
 // written are the files that name URLs of the service for people and programs to
 // request.
 var written = []string{
-	"../README.md", "../docs/*.md", "../prometheus/rules/*.yml", "../grafana/dashboards/*.json", "openapi.yaml",
+	"../README.md", "../docs/*.md", "../docs/conformance/*.md", "../prometheus/rules/*.yml", "../grafana/dashboards/*.json", "openapi.yaml",
 }
 
 var (
