@@ -126,15 +126,19 @@ func (v *view) newDeploymentRow(d *db.Deployment) stateRow {
 	v.sees(d.BeganAt())
 	row := stateRow{ID: d.ID, Project: d.Project, Environment: d.Environment, Rework: d.Rework}
 	switch {
+	case !d.RolledBackAt.IsZero():
+		row.State, row.Class = "rolled back", "low"
 	case d.Failed:
 		row.State, row.Class = "failed", "low"
+	case d.DeployedAt.IsZero() && !d.AbortedAt.IsZero():
+		row.State, row.Class = "aborted", "medium"
 	case d.DeployedAt.IsZero():
 		row.State, row.Class = "started", "medium"
 	default:
 		row.State, row.Class = "deployed", "elite"
 	}
 	if row.When = newMoment(d.DeployedAt, v.Now); d.DeployedAt.IsZero() {
-		row.When = newMoment(d.DeployStartAt, v.Now)
+		row.When = newMoment(d.BeganAt(), v.Now)
 	}
 	return row
 }
