@@ -195,7 +195,7 @@ func TestDeployStartAndFinishInSeveralJobs(t *testing.T) {
 	if code != 1 || stdout != "" || !strings.Contains(stderr, "cannot be aborted") {
 		t.Errorf("the abort of a finished deployment: exit code %d, %s %s", code, stdout, stderr)
 	}
-	if _, stderr, code := p.run(j, "abort", "-soft"); code != 0 || !strings.Contains(stderr, "em-metrics: warning: deployment 2 of shop in production was not recorded: ") {
+	if _, stderr, code := p.run(j, "abort", "-soft"); code != 0 || !strings.Contains(stderr, "em-metrics: warning: the deployment was not recorded: deployment 2 of shop in production: ") {
 		t.Errorf("the same with -soft: exit code %d, %s", code, stderr)
 	}
 	var list []recordedDeployment
@@ -366,6 +366,13 @@ func TestDeployUsage(t *testing.T) {
 		stdout, stderr, code := runIn(t, env, append([]string{"deploy"}, test.args...)...)
 		if code != 2 || stdout != "" || !strings.HasPrefix(stderr, "Error: "+want) {
 			t.Errorf("%v: exit code %d, %s%s; want 2 and %s", test.args, code, stdout, stderr, want)
+		}
+		if test.without == "" {
+			continue
+		}
+		// A variable that is missing stops no pipeline that does not want it.
+		if _, stderr, code := runIn(t, env, "deploy", "start", "-soft"); code != 0 || !strings.HasPrefix(stderr, "::warning title=em-metrics::the deployment was not recorded: "+want) {
+			t.Errorf("-soft: exit code %d, %s; want 0 and %s", code, stderr, want)
 		}
 	}
 }
