@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -24,7 +23,7 @@ func decode(w http.ResponseWriter, r *http.Request, dest any, optional bool) err
 		// A project_id that was sent there would silently be ignored.
 		return badRequest(fieldError{"query", "is not supported here; send the parameters as fields of the body"})
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readBody(w, r)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return newProblem(http.StatusRequestEntityTooLarge, "too-large", "The body is too large", "",
@@ -43,6 +42,15 @@ func decode(w http.ResponseWriter, r *http.Request, dest any, optional bool) err
 		return err
 	}
 	return decodeJSON(body, dest)
+}
+
+// readBody reads a body of at most maxBody. Its length, which is only announced, says
+// how much room it needs.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	var body bytes.Buffer
+	body.Grow(int(min(max(0, r.ContentLength), maxBody)) + bytes.MinRead)
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	return body.Bytes(), err
 }
 
 func checkContent(h http.Header) error {

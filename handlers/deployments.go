@@ -11,19 +11,19 @@ import (
 
 // DeploymentRequest is the body of POST /deployments. Dates are RFC 3339.
 type DeploymentRequest struct {
-	ID            *string         `json:"id,omitempty"`
-	ProjectID     *string         `json:"project_id,omitempty"`
-	Environment   *string         `json:"environment,omitempty"`
-	FirstCommitAt NullableDate    `json:"first_commit_at,omitzero"`
-	Commit        *string         `json:"commit,omitempty"`
-	Commits       []CommitRequest `json:"commits,omitzero" strictjson:"nested"`
-	DeployStartAt *string         `json:"deploy_start_at,omitempty"`
-	DeployedAt    *string         `json:"deployed_at,omitempty"`
-	Rework        Flag            `json:"rework,omitempty"`
-	Rollback      OptionalFlag    `json:"rollback,omitzero"`
-	Failed        Flag            `json:"failed,omitempty"`
-	User          string          `json:"user,omitempty"`
-	Username      string          `json:"username,omitempty"`
+	ID            *string        `json:"id,omitempty"`
+	ProjectID     *string        `json:"project_id,omitempty"`
+	Environment   *string        `json:"environment,omitempty"`
+	FirstCommitAt NullableDate   `json:"first_commit_at,omitzero"`
+	Commit        *string        `json:"commit,omitempty"`
+	Commits       CommitRequests `json:"commits,omitzero" strictjson:"nested"`
+	DeployStartAt *string        `json:"deploy_start_at,omitempty"`
+	DeployedAt    *string        `json:"deployed_at,omitempty"`
+	Rework        Flag           `json:"rework,omitempty"`
+	Rollback      OptionalFlag   `json:"rollback,omitzero"`
+	Failed        Flag           `json:"failed,omitempty"`
+	User          string         `json:"user,omitempty"`
+	Username      string         `json:"username,omitempty"`
 }
 
 // command validates the request and returns the command for the store.
@@ -54,20 +54,20 @@ func (q DeploymentRequest) command(a *api) (db.StartDeployment, error) {
 // DeployedRequest is the body of POST /deployments/:id/deployed, which may be
 // empty. Dates are RFC 3339.
 type DeployedRequest struct {
-	ID                *string         `json:"id,omitempty"` // repeated here by clients of the older service
-	ProjectID         *string         `json:"project_id,omitempty"`
-	Environment       *string         `json:"environment,omitempty"`
-	CreateIfNotExists Flag            `json:"create_if_not_exists,omitempty"`
-	FirstCommitAt     NullableDate    `json:"first_commit_at,omitzero"`
-	Commit            *string         `json:"commit,omitempty"`
-	Commits           []CommitRequest `json:"commits,omitzero" strictjson:"nested"`
-	DeployStartAt     *string         `json:"deploy_start_at,omitempty"`
-	DeployedAt        *string         `json:"deployed_at,omitempty"`
-	Rework            Flag            `json:"rework,omitempty"`
-	Rollback          OptionalFlag    `json:"rollback,omitzero"`
-	Failed            Flag            `json:"failed,omitempty"`
-	User              string          `json:"user,omitempty"`
-	Username          string          `json:"username,omitempty"`
+	ID                *string        `json:"id,omitempty"` // repeated here by clients of the older service
+	ProjectID         *string        `json:"project_id,omitempty"`
+	Environment       *string        `json:"environment,omitempty"`
+	CreateIfNotExists Flag           `json:"create_if_not_exists,omitempty"`
+	FirstCommitAt     NullableDate   `json:"first_commit_at,omitzero"`
+	Commit            *string        `json:"commit,omitempty"`
+	Commits           CommitRequests `json:"commits,omitzero" strictjson:"nested"`
+	DeployStartAt     *string        `json:"deploy_start_at,omitempty"`
+	DeployedAt        *string        `json:"deployed_at,omitempty"`
+	Rework            Flag           `json:"rework,omitempty"`
+	Rollback          OptionalFlag   `json:"rollback,omitzero"`
+	Failed            Flag           `json:"failed,omitempty"`
+	User              string         `json:"user,omitempty"`
+	Username          string         `json:"username,omitempty"`
 }
 
 // command validates the request and returns the command for the store.
@@ -120,19 +120,19 @@ func (a *api) environmentToCreate(ref db.Ref) string {
 // AbortedRequest is the body of POST /deployments/:id/aborted, which may be empty.
 // Dates are RFC 3339.
 type AbortedRequest struct {
-	ID                *string         `json:"id,omitempty"`
-	ProjectID         *string         `json:"project_id,omitempty"`
-	Environment       *string         `json:"environment,omitempty"`
-	Date              *string         `json:"date,omitempty"`
-	CreateIfNotExists Flag            `json:"create_if_not_exists,omitempty"`
-	FirstCommitAt     NullableDate    `json:"first_commit_at,omitzero"`
-	Commit            *string         `json:"commit,omitempty"`
-	Commits           []CommitRequest `json:"commits,omitzero" strictjson:"nested"`
-	DeployStartAt     *string         `json:"deploy_start_at,omitempty"`
-	Rework            Flag            `json:"rework,omitempty"`
-	Rollback          OptionalFlag    `json:"rollback,omitzero"`
-	User              string          `json:"user,omitempty"`
-	Username          string          `json:"username,omitempty"`
+	ID                *string        `json:"id,omitempty"`
+	ProjectID         *string        `json:"project_id,omitempty"`
+	Environment       *string        `json:"environment,omitempty"`
+	Date              *string        `json:"date,omitempty"`
+	CreateIfNotExists Flag           `json:"create_if_not_exists,omitempty"`
+	FirstCommitAt     NullableDate   `json:"first_commit_at,omitzero"`
+	Commit            *string        `json:"commit,omitempty"`
+	Commits           CommitRequests `json:"commits,omitzero" strictjson:"nested"`
+	DeployStartAt     *string        `json:"deploy_start_at,omitempty"`
+	Rework            Flag           `json:"rework,omitempty"`
+	Rollback          OptionalFlag   `json:"rollback,omitzero"`
+	User              string         `json:"user,omitempty"`
+	Username          string         `json:"username,omitempty"`
 }
 
 // command validates the request and returns the command for the store.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
@@ -15,8 +16,47 @@ type CommitRequest struct {
 	At  string `json:"at"`
 }
 
+// CommitRequests are the commits in the body of a request. Nil is absent.
+type CommitRequests []CommitRequest
+
+// UnmarshalJSON decodes a list of commits. There may be thousands, so the form in which
+// programs write them is read without encoding/json, whose checks have been done.
+func (q *CommitRequests) UnmarshalJSON(text []byte) error {
+	if commits, ok := readCommits(string(text)); ok {
+		*q = commits
+		return nil
+	}
+	return json.Unmarshal(text, (*[]CommitRequest)(q))
+}
+
+// readCommits reads a well-formed list of objects that have nothing but an sha and a
+// date, without escapes. It reports whether it is one.
+func readCommits(text string) (CommitRequests, bool) {
+	text, ok := strings.CutPrefix(text, "[")
+	commits := make(CommitRequests, 0, strings.Count(text, "{"))
+	for ok {
+		object, rest, _ := strings.Cut(text, "}")
+		parts := strings.Split(object, `"`) // those with odd numbers are strings
+		if len(parts) != 9 || strings.Contains(object, `\`) || strings.Trim(parts[0], " ,\r\n\t") != "{" ||
+			strings.TrimSpace(parts[2]) != ":" || strings.TrimSpace(parts[4]) != "," || strings.TrimSpace(parts[6]) != ":" ||
+			strings.TrimSpace(parts[8]) != "" {
+			break
+		}
+		switch key := parts[1] + " " + parts[5]; key {
+		case "sha at":
+			commits = append(commits, CommitRequest{SHA: parts[3], At: parts[7]})
+		case "at sha":
+			commits = append(commits, CommitRequest{SHA: parts[7], At: parts[3]})
+		default:
+			return nil, false
+		}
+		text = rest
+	}
+	return commits, ok && strings.TrimSpace(text) == "]"
+}
+
 // commits checks the commits of a deployment. Nil is unknown.
-func (f *fields) commits(sent []CommitRequest) []db.Commit {
+func (f *fields) commits(sent CommitRequests) []db.Commit {
 	if len(sent) > db.MaxCommits {
 		f.add("commits", "has %d commits; at most %d are allowed: omit the field and send first_commit_at", len(sent), db.MaxCommits)
 		return nil

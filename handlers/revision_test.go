@@ -242,3 +242,45 @@ func TestRequestsSurviveEncoding(t *testing.T) {
 		}
 	}
 }
+
+func TestRollbackIsExplained(t *testing.T) {
+	s := start(t)
+	for _, d := range []struct{ id, commit, at, commits string }{
+		{"1", shaA, "@09:00", `[{"sha": "` + shaA + `", "at": "@08:00"}]`},
+		{"2", shaB, "@10:00", `[{"sha": "` + shaB + `", "at": "@09:30"}, {"sha": "c", "at": "@09:00"}]`},
+		{"3", shaA[:7], "@10:20", `[{"sha": "d", "at": "@10:00"}]`},
+	} {
+		s.must("POST /deployments/"+d.id+"/deployed", fmt.Sprintf(
+			`{"create_if_not_exists": true, "project_id": "shop", "commit": %q, "deployed_at": %q, "commits": %s}`, d.commit, d.at, d.commits))
+	}
+	for path, want := range map[string]string{
+		"/deployments/2": "200 shop/production/2 commit 09:00 deployed 10:00 revision " + shaB + " commits 2 failed by rollback rolled back by 3",
+		"/deployments/3": "200 shop/production/3 deployed 10:20 rework revision aaaaaaa commits 0 rollback true no lead time: rollback",
+	} {
+		if got := s.get(path); got.String() != want {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
+	}
+	for metric, want := range map[string][]string{
+		"change_lead_time":                {`"p50_seconds":3600,`, `"samples":2,`},
+		"change_failure_rate":             {`"failed_deployments":1,"deployments":3,`, `"failed_because":"rollback","rolled_back_by":"3"},"counted":true`},
+		"failed_deployment_recovery_time": {`"p50_seconds":1200,`, `"samples":1,`, `"value_seconds":1200`},
+		"deployment_rework_rate":          {`"rework_deployments":1,`},
+		"commit_lead_time": {`"p50_seconds":3600,`, `"samples":3,`,
+			`"commits":[{"sha":"` + shaB + `","at":"2026-03-04T09:30:00.000Z","value_seconds":1800},{"sha":"c","at":"2026-03-04T09:00:00.000Z","value_seconds":3600}]`},
+	} {
+		explained := s.get("/dora/explain?window=1d&metric=" + metric)
+		for _, part := range want {
+			if !strings.Contains(explained.body, part) {
+				t.Errorf("%s has no %s:\n%s", metric, part, explained)
+			}
+		}
+	}
+	table := s.get("/dora/explain?window=1d&metric=commit_lead_time&format=csv").body
+	if rows := strings.Split(strings.TrimSpace(table), "\n"); len(rows) != 4 || !strings.HasSuffix(rows[1], ","+shaB+",2026-03-04T09:30:00.000Z") {
+		t.Errorf("CSV:\n%s", table)
+	}
+	if page := s.get("/?window=1d", "Accept: text/html").body; !strings.Contains(page, "each from its oldest commit; 90% within 1 h; 1 h for each of 3 commits") {
+		t.Error("the page does not show the lead time of each commit")
+	}
+}

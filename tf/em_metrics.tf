@@ -27,6 +27,7 @@ locals {
     EM_METRICS_PUBLIC_METRICS           = var.public_metrics ? "true" : null
     EM_METRICS_SERIES_HOLD              = var.series_hold
     EM_METRICS_LABEL_SET_LIMIT          = tostring(var.label_set_limit)
+    EM_METRICS_DETECT_ROLLBACKS         = var.detect_rollbacks ? null : "off"
     EM_METRICS_WINDOWS                  = length(var.windows) > 0 ? join(",", var.windows) : "none"
     EM_METRICS_SHUTDOWN_TIMEOUT         = "${var.shutdown_timeout_seconds}s"
     LOG_LEVEL                           = var.log_level

@@ -241,6 +241,13 @@ variable "series_hold" {
   }
 }
 
+variable "detect_rollbacks" {
+  description = "Whether a rollback is recognized by its commit; otherwise only if the request says so (EM_METRICS_DETECT_ROLLBACKS)."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "label_set_limit" {
   description = "Maximum number of distinct combinations of project, environment and team; events beyond it are counted together (EM_METRICS_LABEL_SET_LIMIT)."
   type        = number

@@ -30,7 +30,7 @@ import (
 
 // BenchmarkPost compares durable POST /deployments over HTTP with its bounds, in
 // one run: a handler that only decodes, one commit per request, and a sync of
-// the disk alone.
+// the disk alone. "commits" is durable with 50 commits in each request.
 //
 //	go test -run '^$' -bench Post -benchtime 20000x ./cmd/em-metrics
 //
@@ -47,13 +47,15 @@ func BenchmarkPost(b *testing.B) {
 			for _, way := range []struct {
 				name    string
 				handler func(*testing.B) http.Handler
+				body    func(id int64) string
 			}{
-				{"noop", noop}, {"durable", durable}, {"naive", naive},
+				{"noop", noop, plainBody}, {"durable", durable, plainBody}, {"naive", naive, plainBody},
+				{"commits", durable, bodyWithCommits},
 			} {
 				b.Run(fmt.Sprintf("client=%s/connections=%d/%s", client.name, connections, way.name), func(b *testing.B) {
 					server := httptest.NewServer(way.handler(b))
 					defer server.Close()
-					load(b, server.Listener.Addr().String(), connections, client.dial)
+					load(b, server.Listener.Addr().String(), connections, client.dial, way.body)
 				})
 			}
 		}
@@ -141,10 +143,27 @@ func naive(b *testing.B) http.Handler {
 // ids counts the deployments, so that ids are unique in all benchmarks.
 var ids atomic.Int64
 
+func plainBody(id int64) string {
+	return fmt.Sprintf(`{"id": "%012d", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`, id)
+}
+
+// fiftyCommits is a list of commits as git prints them.
+var fiftyCommits = func() string {
+	commits := make([]string, 50)
+	for i := range commits {
+		commits[i] = fmt.Sprintf(`{"sha": "%040x", "at": "2026-01-31T09:%02d:00+01:00"}`, 1<<40+i, i)
+	}
+	return strings.Join(commits, ", ")
+}()
+
+func bodyWithCommits(id int64) string {
+	return fmt.Sprintf(`{"id": "%012d", "project_id": "shop", "commit": "%040x", "commits": [%s]}`, id, id, fiftyCommits)
+}
+
 // load sends b.N requests over a number of connections. It reports the rate, the
 // 99th percentile of the latency, and the CPU time of a request, which depends
 // little on the load of the machine.
-func load(b *testing.B, address string, connections int, dial func(address string) (caller, error)) {
+func load(b *testing.B, address string, connections int, dial func(address string) (caller, error), body func(id int64) string) {
 	b.Helper()
 	var left atomic.Int64
 	left.Store(int64(b.N))
@@ -162,8 +181,7 @@ func load(b *testing.B, address string, connections int, dial func(address strin
 			defer client.close()
 			for left.Add(-1) >= 0 {
 				sent := time.Now()
-				body := fmt.Sprintf(`{"id": "%012d", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z"}`, ids.Add(1))
-				if err := client.post(body); err != nil {
+				if err := client.post(body(ids.Add(1))); err != nil {
 					b.Error(err)
 					return
 				}

@@ -32,10 +32,14 @@ func (l *CommitList) key() Key     { return l.Key }
 // CommitKey returns a text that is equal for two names of commits if they may mean
 // the same commit: the digits that a hexadecimal name has at least, or else the name.
 func CommitKey(name string) string {
-	if len(name) < hexDigits || strings.Trim(name, "0123456789abcdef") != "" {
+	if !isHex(name) {
 		return name
 	}
 	return name[:hexDigits]
+}
+
+func isHex(name string) bool {
+	return len(name) >= hexDigits && strings.Trim(name, "0123456789abcdef") == ""
 }
 
 // SameCommit reports whether two names mean the same commit. A hexadecimal name of
@@ -75,7 +79,7 @@ func newRevision(commit string, commits []Commit, firstCommitAt time.Time, rollb
 // CommitName returns the name of a commit as it is stored: hexadecimal digits are in
 // lower case, as git writes them.
 func CommitName(name string) string {
-	if lower := strings.ToLower(name); CommitKey(lower) != lower {
+	if lower := strings.ToLower(name); lower != name && isHex(lower) {
 		return lower
 	}
 	return name

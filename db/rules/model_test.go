@@ -25,7 +25,7 @@ type modelDeployment struct {
 	commit, why                              string
 	commits                                  int // -1: unknown
 	told                                     NullBool
-	failed, rework                           bool
+	failed                                   bool
 }
 
 type modelIncident struct {

@@ -16,6 +16,9 @@ const MaxName = 256
 // without control characters, not only spaces. Its error continues a sentence
 // that begins with the field.
 func CheckName(value string) error {
+	if isPlain(value) {
+		return nil
+	}
 	switch {
 	case strings.TrimSpace(value) == "":
 		return errors.New("must not be empty")
@@ -27,6 +30,17 @@ func CheckName(value string) error {
 		return errors.New("must not contain control characters")
 	}
 	return nil
+}
+
+// isPlain reports whether a name has nothing to check: printable ASCII without spaces,
+// as the names of commits are, of which there may be thousands.
+func isPlain(value string) bool {
+	for i := range len(value) {
+		if c := value[i]; c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return value != "" && len(value) <= MaxName
 }
 
 // name is a name in a command with its field.

@@ -144,13 +144,19 @@ func newDeploymentRow(d *db.Deployment, incidents int, now time.Time) stateRow {
 	switch {
 	case incidents > 0:
 		row.State, row.Class = plural(int64(incidents), "incident"), "low"
+	case !d.RolledBackAt.IsZero():
+		row.State, row.Class = "rolled back", "low"
+	case d.Failed:
+		row.State, row.Class = "failed", "low"
+	case d.DeployedAt.IsZero() && !d.AbortedAt.IsZero():
+		row.State, row.Class = "aborted", "medium"
 	case d.DeployedAt.IsZero():
 		row.State, row.Class = "started", "medium"
 	default:
 		row.State, row.Class = "deployed", "elite"
 	}
 	if row.When = newMoment(d.DeployedAt, now); d.DeployedAt.IsZero() {
-		row.When = newMoment(d.DeployStartAt, now)
+		row.When = newMoment(d.BeganAt(), now)
 	}
 	return row
 }

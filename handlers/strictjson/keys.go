@@ -2,6 +2,7 @@ package strictjson
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -19,63 +20,83 @@ func checkText(text []byte, outermost *keys) error {
 	if text[0] != '{' {
 		return nil
 	}
-	_, err := walkObject(text[1:], "", outermost)
+	_, err := walkObject(text[1:], nil, outermost)
 	return err
+}
+
+// place is where a value is in the text, nil for the outermost object. It becomes a
+// path only in an error, because there may be many.
+type place struct {
+	outer *place
+	key   string // empty for an element of a list
+	index int
+}
+
+// path returns the path of the value.
+func (p *place) path() string {
+	switch {
+	case p == nil:
+		return ""
+	case p.key == "":
+		return p.outer.path() + "[" + strconv.Itoa(p.index) + "]"
+	case p.outer == nil:
+		return p.key
+	}
+	return p.outer.path() + "." + p.key
 }
 
 // walkValue walks the value that the text begins with and returns what follows. The
 // keys are those of the object, or of the objects in the list.
-func walkValue(text []byte, path string, accepted *keys) (rest []byte, err error) {
+func walkValue(text []byte, at *place, accepted *keys) (rest []byte, err error) {
 	text = skipSpace(text)
 	switch text[0] {
 	case '{':
-		return walkObject(text[1:], path+".", accepted)
+		return walkObject(text[1:], at, accepted)
 	case '[':
-		return walkList(text[1:], path, accepted)
+		return walkList(text[1:], at, accepted)
 	case '"':
 		n := stringLength(text)
-		return text[n:], checkSurrogates(text[:n], path)
+		return text[n:], checkSurrogates(text[:n], at)
 	}
 	return text[len(text)-len(bytes.TrimLeft(text, "+-.0123456789Eaeflnrstu")):], nil
 }
 
 // walkObject walks the members of an object. Nil accepts any key.
-func walkObject(text []byte, prefix string, accepted *keys) (rest []byte, err error) {
-	var seen []string
+func walkObject(text []byte, object *place, accepted *keys) (rest []byte, err error) {
+	var few [16]string
+	seen := few[:0]
 	for text = skipSpace(text); text[0] != '}'; text = skipComma(text) {
 		n := stringLength(text)
-		key := string(text[1 : n-1])
+		key, known := accepted.find(text[1 : n-1])
 		if strings.Contains(key, `\`) {
 			if err := json.Unmarshal(text[:n], &key); err != nil {
 				return nil, err
 			}
+			key, known = accepted.find([]byte(key))
 		}
-		path := prefix + key
-		if key == "" {
-			path += `""`
-		}
+		at := place{outer: object, key: cmp.Or(key, `""`)}
 		switch {
-		case !accepted.accept(key):
-			return nil, &Error{path, "is not a known field; known fields: " + strings.Join(accepted.known, ", ")}
+		case !known:
+			return nil, &Error{at.path(), "is not a known field; known fields: " + strings.Join(accepted.known, ", ")}
 		case slices.Contains(seen, key):
-			return nil, &Error{path, "appears more than once"}
+			return nil, &Error{at.path(), "appears more than once"}
 		}
-		if err := checkSurrogates(text[:n], path); err != nil {
+		if err := checkSurrogates(text[:n], &at); err != nil {
 			return nil, err
 		}
 		seen = append(seen, key)
 		afterColon := skipSpace(text[n:])[1:]
-		if text, err = walkValue(afterColon, path, accepted.of(key)); err != nil {
+		if text, err = walkValue(afterColon, &at, accepted.of(key)); err != nil {
 			return nil, err
 		}
 	}
 	return text[1:], nil
 }
 
-func walkList(text []byte, path string, accepted *keys) (rest []byte, err error) {
+func walkList(text []byte, list *place, accepted *keys) (rest []byte, err error) {
 	text = skipSpace(text)
 	for i := 0; text[0] != ']'; i++ {
-		if text, err = walkValue(text, path+"["+strconv.Itoa(i)+"]", accepted); err != nil {
+		if text, err = walkValue(text, &place{outer: list, index: i}, accepted); err != nil {
 			return nil, err
 		}
 		text = skipComma(text)
@@ -85,7 +106,7 @@ func walkList(text []byte, path string, accepted *keys) (rest []byte, err error)
 
 // checkSurrogates checks that the \u escapes of a string encode characters: half
 // of a surrogate pair is none.
-func checkSurrogates(text []byte, path string) error {
+func checkSurrogates(text []byte, at *place) error {
 	for i := 0; i < len(text); i++ {
 		if text[i] != '\\' {
 			continue
@@ -96,7 +117,7 @@ func checkSurrogates(text []byte, path string) error {
 			continue
 		}
 		if utf16.DecodeRune(first, escape(text[i+escapeLength:])) == utf8.RuneError {
-			return &Error{path, `has \u` + strconv.FormatInt(int64(first), 16) + `, which is half of a surrogate pair and no character`}
+			return &Error{at.path(), `has \u` + strconv.FormatInt(int64(first), 16) + `, which is half of a surrogate pair and no character`}
 		}
 		i += 2*escapeLength - 1
 	}

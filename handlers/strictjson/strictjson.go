@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -47,14 +46,26 @@ func Decode(text []byte, dest any) error {
 	case bytes.HasPrefix(text, []byte(byteOrderMark)):
 		return &Error{Message: "starts with a byte order mark; use UTF-8 without one"}
 	}
+	err := json.Unmarshal(text, dest)
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return explainSyntax(text, dest)
+	case err != nil:
+		return explain(err, text)
+	}
+	return checkText(text, newKeys(reflect.TypeOf(dest).Elem()))
+}
+
+// explainSyntax explains why a text is not well formed. A decoder, which takes longer
+// because it reads a stream, tells apart a text that ends too early and one that does
+// not end.
+func explainSyntax(text []byte, dest any) *Error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(dest); err != nil {
 		return explain(err, text)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return &Error{Message: "has data after the JSON object"}
-	}
-	return checkText(text, newKeys(reflect.TypeOf(dest).Elem()))
+	return &Error{Message: "has data after the JSON object"}
 }
 
 // explain turns an error of encoding/json into one for whoever wrote the text.
@@ -102,7 +113,8 @@ type keys struct {
 // is unlisted.
 func newKeys(of reflect.Type) *keys {
 	var k keys
-	for _, field := range reflect.VisibleFields(of) {
+	for i := range of.NumField() {
+		field := of.Field(i)
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if field.Tag.Get("strictjson") == "nested" {
 			k.nested = map[string]*keys{name: newKeys(field.Type.Elem())}
@@ -126,6 +138,17 @@ func (k *keys) of(key string) *keys {
 	return k.nested[key]
 }
 
-func (k *keys) accept(key string) bool {
-	return k == nil || slices.Contains(k.known, key) || slices.Contains(k.unlisted, key)
+// find returns a key that is accepted without a copy of its text.
+func (k *keys) find(text []byte) (key string, ok bool) {
+	if k == nil {
+		return string(text), true
+	}
+	for _, keys := range [2][]string{k.known, k.unlisted} {
+		for _, key := range keys {
+			if string(text) == key {
+				return key, true
+			}
+		}
+	}
+	return string(text), false
 }
