@@ -191,30 +191,36 @@ func (p process) deployReport(ctx context.Context, args []string, c deployComman
 	if flags.NArg() > 0 {
 		return p.wrongUsage(c.name, fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
 	}
-	d, err := p.newDeployment(ctx, f)
-	if errors.Is(err, errMissing) {
+	recorded, d, err := p.sendReport(ctx, f, c)
+	switch {
+	case err != nil && f.soft:
+		p.warn("the deployment was not recorded: %v", err)
+		return nil
+	case errors.Is(err, errMissing):
 		return p.wrongUsage(c.name, err.Error())
-	}
-	if err != nil {
+	case err != nil:
 		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
-	defer cancel()
-	recorded, err := d.send(ctx, c.report)
-	if err != nil {
-		err = fmt.Errorf("%s was not recorded: %w", d, err)
-		if f.soft {
-			p.warn("%v", err)
-			return nil
-		}
-		return err
-	}
-	if f.json {
+	case f.json:
 		_, err = p.stdout.Write(recorded)
 		return err
 	}
 	_, err = fmt.Fprintf(p.stdout, "%s %s: %s\n", d, c.done, d.brings())
 	return err
+}
+
+// sendReport sends the report of a command, and returns what is recorded.
+func (p process) sendReport(ctx context.Context, f *deployFlags, c deployCommand) ([]byte, *jobDeployment, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	d, err := p.newDeployment(ctx, f)
+	if err != nil {
+		return nil, d, err
+	}
+	recorded, err := d.send(ctx, c.report)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", d, err)
+	}
+	return recorded, d, err
 }
 
 // errMissing means that neither flags nor variables say enough.
@@ -223,8 +229,6 @@ var errMissing = errors.New("not enough is known")
 // newDeployment returns the deployment that the flags and the variables of the CI
 // system describe.
 func (p process) newDeployment(ctx context.Context, f *deployFlags) (*jobDeployment, error) {
-	ctx, cancel := context.WithTimeout(ctx, localAnswer)
-	defer cancel()
 	variables := env.ToMap(p.environ)
 	run := ci.Read(variables)
 	d := &jobDeployment{

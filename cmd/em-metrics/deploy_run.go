@@ -33,7 +33,9 @@ func (p process) deployRun(ctx context.Context, args []string) error {
 	signal.Notify(signals, append(passedOn(), interrupts()...)...)
 	defer signal.Stop(signals)
 
-	d, err := p.newDeployment(ctx, f)
+	local, cancel := context.WithTimeout(ctx, localAnswer)
+	defer cancel()
+	d, err := p.newDeployment(local, f)
 	if err != nil { // no reason not to deploy
 		p.warn("the deployment is not recorded: %v", err)
 		return p.runProgram(flags.Args(), signals)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/ci/citest"
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/internal/git/gittest"
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
@@ -195,7 +197,7 @@ func TestDeployStartAndFinishInSeveralJobs(t *testing.T) {
 	if code != 1 || stdout != "" || !strings.Contains(stderr, "cannot be aborted") {
 		t.Errorf("the abort of a finished deployment: exit code %d, %s %s", code, stdout, stderr)
 	}
-	if _, stderr, code := p.run(j, "abort", "-soft"); code != 0 || !strings.Contains(stderr, "em-metrics: warning: deployment 2 of shop in production was not recorded: ") {
+	if _, stderr, code := p.run(j, "abort", "-soft"); code != 0 || !strings.Contains(stderr, "em-metrics: warning: the deployment was not recorded: deployment 2 of shop in production: ") {
 		t.Errorf("the same with -soft: exit code %d, %s", code, stderr)
 	}
 	var list []recordedDeployment
@@ -367,5 +369,45 @@ func TestDeployUsage(t *testing.T) {
 		if code != 2 || stdout != "" || !strings.HasPrefix(stderr, "Error: "+want) {
 			t.Errorf("%v: exit code %d, %s%s; want 2 and %s", test.args, code, stdout, stderr, want)
 		}
+		if test.without == "" {
+			continue
+		}
+		// A variable that is missing stops no pipeline that does not want it.
+		if _, stderr, code := runIn(t, env, "deploy", "start", "-soft"); code != 0 || !strings.HasPrefix(stderr, "::warning title=em-metrics::the deployment was not recorded: "+want) {
+			t.Errorf("-soft: exit code %d, %s; want 0 and %s", code, stderr, want)
+		}
+	}
+}
+
+// A job of each CI system that runs again counts once, with what its variables tell.
+func TestDeployFromEachCI(t *testing.T) {
+	t.Parallel()
+	s, r := programtest.StartService(t), gittest.New(t)
+	for name, job := range citest.Jobs() {
+		again := maps.Clone(job.Variables)
+		maps.Copy(again, job.Again)
+		want := job.Want
+		want.Environment = cmp.Or(want.Environment, "production")
+		for _, variables := range []map[string]string{job.Variables, again} {
+			env := append(r.Environ(), "GIT_DIR="+filepath.Join(r.Dir, ".git"), "EM_METRICS_URL="+s.URL(""), "EM_METRICS_TOKEN="+programtest.Token)
+			for name, value := range variables {
+				env = append(env, name+"="+value)
+			}
+			stdout, stderr, code := runIn(t, env, "deploy", "record", "-json")
+			var d recordedDeployment
+			if err := json.Unmarshal([]byte(stdout), &d); err != nil || code != 0 {
+				t.Fatalf("%s: exit code %d, %s%s", name, code, stdout, stderr)
+			}
+			if d.ProjectID != want.Project || d.Environment != want.Environment || d.ID != want.ID || d.Commit != want.Commit {
+				t.Errorf("%s: recorded is %+v, want %+v", name, d, want)
+			}
+			if start := d.DeployStartAt != nil; start != (want.Start != "") {
+				t.Errorf("%s: the start is recorded: %t", name, start)
+			}
+		}
+	}
+	var list []recordedDeployment
+	if err := json.Unmarshal([]byte(s.Get("/deployments")), &list); err != nil || len(list) != len(citest.Jobs()) {
+		t.Errorf("%d deployments are recorded, want one for each CI; %v", len(list), err)
 	}
 }

@@ -1,0 +1,4 @@
+package ci
+
+// Systems is the number of CI systems in the table.
+const Systems = len(systems)
