@@ -28,7 +28,7 @@ export async function startService(environment = { EM_METRICS_NO_AUTH: '1' }) {
   const child = spawn(binary, ['serve'], {
     env: {
       HOST: '127.0.0.1', PORT: String(port), SQLITE_DB: join(folder, 'page.db'), PATH: process.env.PATH,
-      CONFIG: teams, ...environment,
+      CONFIG: teams, EM_METRICS_PRODUCTION_ENVIRONMENTS: 'production', ...environment,
     },
     stdio: ['ignore', 'ignore', 'pipe'],
   });

@@ -53,6 +53,9 @@ func describeDuration(f dora.Figure, t dora.Totals, q Query) (rules []string) {
 	switch f.Source {
 	case dora.DeployedDeployments:
 		all, why = t.Deployments, "no known start"
+		if f.Name == dora.ChangeLeadTime {
+			why = "no known first commit"
+		}
 	case dora.StartedIncidents:
 		all, why = t.Incidents, "no deployment that was deployed before"
 	case dora.RecoveredDeployments:

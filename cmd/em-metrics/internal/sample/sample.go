@@ -53,13 +53,11 @@ type team struct {
 	Users    []string `json:"users"`
 }
 
-// WriteTeams writes the teams file of the sample: its teams, and the environment that
-// counts as production.
+// WriteTeams writes the teams file of the sample.
 func WriteTeams(w io.Writer) error {
 	file := struct {
-		Teams      map[string]*team `json:"teams"`
-		Production []string         `json:"production"`
-	}{map[string]*team{}, []string{"production"}}
+		Teams map[string]*team `json:"teams"`
+	}{map[string]*team{}}
 	for _, p := range projects() {
 		t := file.Teams[p.team]
 		if t == nil {
