@@ -18,9 +18,9 @@ const (
 	// checkedAtOpen is up to which size a file is checked before it is opened, which
 	// takes about a tenth of a second.
 	checkedAtOpen = 32 << 20
-	// checkAgain is how long after a check that could not be carried out there is
-	// another one.
-	checkAgain = time.Second
+	// checkPause is how long a check in use waits before it begins, so that it does
+	// not slow the start, and before it is repeated if it could not be carried out.
+	checkPause = time.Second
 )
 
 // fileCheck checks a large file while the store is in use. The file counts as sound
@@ -60,17 +60,17 @@ func (c *fileCheck) start(ctx context.Context, s *Store) error {
 
 func (c *fileCheck) run(ctx context.Context, pool *sql.DB) {
 	for {
+		select {
+		case <-time.After(checkPause):
+		case <-ctx.Done():
+			return
+		}
 		err := check(ctx, pool)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
 		if damage(err) {
 			c.damage.Store(unavailable("the database file is damaged: restore a backup, then restart", err))
-			return
-		}
-		select {
-		case <-time.After(checkAgain): // there may be more memory then, or the disk can be read
-		case <-ctx.Done():
 			return
 		}
 	}
