@@ -47,9 +47,9 @@ type pastSeries struct {
 	bucketsByBound [][]*familySeries // of a histogram, the last ones of +Inf
 }
 
-// sumMargin is how much less than it is a sum in the past is, so that it is not above
-// what the service exposes: its last digits depend on the order of adding up, and to
-// Prometheus a sum that falls begins again.
+// sumMargin is the fraction by which exported sums are too small, so that none is above
+// the sum that the service exposes. The last digits of that depend on the order of the
+// additions, and Prometheus takes a sum that falls for a reset.
 const sumMargin = 1e-9
 
 // readPastTotals reads all events, and the places in the figures that they take.
