@@ -16,7 +16,7 @@ import (
 const year = 365 * day
 
 // Within a minute of the start of Prometheus every panel of the demo has data, and
-// those that show a course have it of the past too. The test runs the steps of
+// panels over time have data of half a year ago. The test runs the steps of
 // docker-compose.yml by hand.
 func TestDemoHasAPast(t *testing.T) {
 	t.Parallel()
@@ -59,8 +59,8 @@ func TestDemoHasAPast(t *testing.T) {
 	p.checkResets()
 }
 
-// withoutPast returns the queries of the panels without data now or, if they show a
-// course, half a year ago, whichever project, window and bands are selected.
+// withoutPast returns the queries that have no data, of half a year ago if they are
+// over time, with any of the selected projects and bands.
 func (s *server) withoutPast(t *testing.T, d dashboard) (without []string) {
 	t.Helper()
 	var left []*query

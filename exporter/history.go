@@ -62,8 +62,8 @@ type HistorySize struct {
 // have recorded. The last totals are those that the service exposes now. A series
 // begins with a sample at zero.
 //
-// A series that the service still holds at zero is left out: its first events are
-// yet to raise it.
+// A series that the service still exposes as zero is left out: its first events are
+// counted when the hold ends.
 //
 // It holds a few hundred bytes for each deployment and incident, and nothing for each
 // sample: families are collected in temporary files, because OpenMetrics has

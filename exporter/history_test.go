@@ -229,7 +229,8 @@ func TestHistoryBeginsAtZero(t *testing.T) {
 	}
 }
 
-// What the service still holds at zero is yet to rise, so it must not be in the past.
+// A series that is still held at zero rises when the hold ends, so the history must
+// not contain it.
 func TestHistoryLeavesOutWhatIsHeld(t *testing.T) {
 	r := newRig(t, exporter.Options{SeriesHold: time.Minute})
 	r.deploy("shop", "1")

@@ -18,14 +18,12 @@ import (
 //
 // Both outputs are wrapped: scrapes by [heldGatherer], pushes by [heldExporter].
 
-// historyAge is how long after it happened an event is recorded at least for it to
-// be history, such as that of an import: what rises when it is recorded is not what
-// happened then.
+// historyAge is how late an event must be recorded to count as history, such as that
+// of an import, rather than as news.
 const historyAge = 24 * time.Hour
 
-// startOf returns the time from which a series with an event is held at the latest.
-// One with history has started when that happened, so that it is not held: an import
-// is no burst.
+// startOf returns when the hold of a series begins because of an event. For history
+// that is when it happened, so the hold is over: an import is not a burst.
 func startOf(e db.Event) time.Time {
 	if e.RecordedAt.Sub(e.OccurredAt) >= historyAge {
 		return e.OccurredAt

@@ -64,7 +64,7 @@ func TestHoldOfZeroHoldsNothing(t *testing.T) {
 	r.expect("to a scraper", true, map[string]float64{"deployment_frequency_total" + shop: 1})
 }
 
-// History that is imported did not happen now, so it must not raise anything now.
+// Imported history did not happen now, so increase() must not count it now.
 func TestImportedHistoryIsNotHeld(t *testing.T) {
 	r := newRig(t, exporter.Options{SeriesHold: time.Minute})
 	r.do(db.StartDeployment{
