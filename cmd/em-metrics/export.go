@@ -21,8 +21,9 @@ const exportHelp = `Writes the metrics of the past in OpenMetrics, as Prometheus
 every event had been sent when it happened, and the series that prometheus/rules/counters.yml
 would have recorded. promtool makes blocks of it, for a Prometheus that was not there.
 
-The service may be running: the database file that SQLITE_DB names is only read. Set
-EM_METRICS_WINDOWS, EM_METRICS_LABEL_SET_LIMIT and EM_METRICS_SERIES_HOLD as for the service.
+It reads the database file that SQLITE_DB names. The service may be running, in the same
+version. Set EM_METRICS_WINDOWS, EM_METRICS_LABEL_SET_LIMIT and EM_METRICS_SERIES_HOLD as
+for the service.
 
 Usage:
   em-metrics export -format openmetrics [flags]
