@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/em-metrics/em-metrics/db/dbtest"
+	"github.com/em-metrics/em-metrics/db/rules"
 )
 
 // A story is told in steps: at a time of one day something is asked of the
@@ -140,8 +141,11 @@ func deploymentText(d *Deployment) string {
 	if d.Rework {
 		text += " rework"
 	}
-	return text + labelled(" revision ", d.Commit) + labelled(" no lead time: ", string(d.NoLeadTime)) +
-		labelled(" failed by ", string(d.FailedBecause)) + labelled(" rolled back by ", d.RolledBackBy)
+	text += labelled(" revision ", d.Commit) + labelled(" no lead time: ", string(d.NoLeadTime))
+	if d.FailedBecause != rules.LinkedIncident { // which the stories tell
+		text += labelled(" failed by ", string(d.FailedBecause))
+	}
+	return text + labelled(" rolled back by ", d.RolledBackBy)
 }
 
 func incidentText(i *Incident) string {

@@ -16,7 +16,7 @@ type DeploymentRequest struct {
 	Environment   *string        `json:"environment,omitempty"`
 	FirstCommitAt NullableDate   `json:"first_commit_at,omitzero"`
 	Commit        *string        `json:"commit,omitempty"`
-	Commits       CommitRequests `json:"commits,omitzero" strictjson:"nested"`
+	Commits       CommitRequests `json:"commits,omitzero" strictjson:"strict"`
 	DeployStartAt *string        `json:"deploy_start_at,omitempty"`
 	DeployedAt    *string        `json:"deployed_at,omitempty"`
 	Rework        Flag           `json:"rework,omitempty"`
@@ -60,7 +60,7 @@ type DeployedRequest struct {
 	CreateIfNotExists Flag           `json:"create_if_not_exists,omitempty"`
 	FirstCommitAt     NullableDate   `json:"first_commit_at,omitzero"`
 	Commit            *string        `json:"commit,omitempty"`
-	Commits           CommitRequests `json:"commits,omitzero" strictjson:"nested"`
+	Commits           CommitRequests `json:"commits,omitzero" strictjson:"strict"`
 	DeployStartAt     *string        `json:"deploy_start_at,omitempty"`
 	DeployedAt        *string        `json:"deployed_at,omitempty"`
 	Rework            Flag           `json:"rework,omitempty"`
@@ -127,7 +127,7 @@ type AbortedRequest struct {
 	CreateIfNotExists Flag           `json:"create_if_not_exists,omitempty"`
 	FirstCommitAt     NullableDate   `json:"first_commit_at,omitzero"`
 	Commit            *string        `json:"commit,omitempty"`
-	Commits           CommitRequests `json:"commits,omitzero" strictjson:"nested"`
+	Commits           CommitRequests `json:"commits,omitzero" strictjson:"strict"`
 	DeployStartAt     *string        `json:"deploy_start_at,omitempty"`
 	Rework            Flag           `json:"rework,omitempty"`
 	Rollback          OptionalFlag   `json:"rollback,omitzero"`

@@ -2,12 +2,14 @@ package handlers
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/handlers/strictjson"
 )
 
 // CommitRequest is a commit in the body of a request. The date is RFC 3339.
@@ -26,7 +28,27 @@ func (q *CommitRequests) UnmarshalJSON(text []byte) error {
 		*q = commits
 		return nil
 	}
-	return json.Unmarshal(text, (*[]CommitRequest)(q))
+	var elements []json.RawMessage
+	if err := json.Unmarshal(text, &elements); err != nil || elements == nil {
+		*q = nil
+		return err
+	}
+	*q = make(CommitRequests, len(elements))
+	for i, element := range elements {
+		err := strictjson.Decode(element, &(*q)[i])
+		var wrong *strictjson.Error
+		if errors.As(err, &wrong) {
+			path := fmt.Sprintf("commits[%d]", i)
+			if wrong.Path != "" {
+				path += "." + wrong.Path
+			}
+			return &strictjson.Error{Path: path, Message: wrong.Message}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readCommits reads a well-formed list of objects that have nothing but an sha and a

@@ -45,15 +45,14 @@ func (p *place) path() string {
 	return p.outer.path() + "." + p.key
 }
 
-// walkValue walks the value that the text begins with and returns what follows. The
-// keys are those of the object, or of the objects in the list.
-func walkValue(text []byte, at *place, accepted *keys) (rest []byte, err error) {
+// walkValue walks the value that the text begins with and returns what follows.
+func walkValue(text []byte, at *place) (rest []byte, err error) {
 	text = skipSpace(text)
 	switch text[0] {
 	case '{':
-		return walkObject(text[1:], at, accepted)
+		return walkObject(text[1:], at, nil)
 	case '[':
-		return walkList(text[1:], at, accepted)
+		return walkList(text[1:], at)
 	case '"':
 		n := stringLength(text)
 		return text[n:], checkSurrogates(text[:n], at)
@@ -86,22 +85,42 @@ func walkObject(text []byte, object *place, accepted *keys) (rest []byte, err er
 		}
 		seen = append(seen, key)
 		afterColon := skipSpace(text[n:])[1:]
-		if text, err = walkValue(afterColon, &at, accepted.of(key)); err != nil {
+		if accepted != nil && key == accepted.strict {
+			text = skipValue(afterColon)
+		} else if text, err = walkValue(afterColon, &at); err != nil {
 			return nil, err
 		}
 	}
 	return text[1:], nil
 }
 
-func walkList(text []byte, list *place, accepted *keys) (rest []byte, err error) {
+func walkList(text []byte, list *place) (rest []byte, err error) {
 	text = skipSpace(text)
 	for i := 0; text[0] != ']'; i++ {
-		if text, err = walkValue(text, &place{outer: list, index: i}, accepted); err != nil {
+		if text, err = walkValue(text, &place{outer: list, index: i}); err != nil {
 			return nil, err
 		}
 		text = skipComma(text)
 	}
 	return text[1:], nil
+}
+
+// skipValue skips the value that the text begins with.
+func skipValue(text []byte) (rest []byte) {
+	for depth := 0; ; {
+		i := bytes.IndexAny(text, "\"[]{},")
+		switch c := text[i]; {
+		case c == '"':
+			i += stringLength(text[i:]) - 1
+		case c == '[' || c == '{':
+			depth++
+		case depth == 0: // the value has ended before this
+			return text[i:]
+		case c != ',':
+			depth--
+		}
+		text = text[i+1:]
+	}
 }
 
 // checkSurrogates checks that the \u escapes of a string encode characters: half

@@ -37,8 +37,8 @@ func (e *Error) Error() string {
 // of a field, a key that appears more than once in its object, at any depth,
 // invalid UTF-8, or an escape such as \ud800 that is no character. Every error is
 // an [*Error], and one about an unknown key lists the known ones, except those of
-// fields with the tag strictjson:"unlisted". The keys of nested objects are accepted
-// as encoding/json does, except in a list of structs with the tag strictjson:"nested".
+// fields with the tag strictjson:"unlisted". A field with the tag strictjson:"strict"
+// decodes strictly by itself, and may return an [*Error] whose path is complete.
 func Decode(text []byte, dest any) error {
 	switch {
 	case !utf8.Valid(text):
@@ -70,9 +70,12 @@ func explainSyntax(text []byte, dest any) *Error {
 
 // explain turns an error of encoding/json into one for whoever wrote the text.
 func explain(err error, text []byte) *Error {
+	var strict *Error
 	var wrongType *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
 	switch {
+	case errors.As(err, &strict):
+		return strict
 	case errors.As(err, &wrongType):
 		return &Error{wrongType.Field, fmt.Sprintf("must be %s, not %s",
 			typeName(wrongType.Type.Kind().String()), typeName(wrongType.Value))}
@@ -106,7 +109,7 @@ func typeName(kind string) string {
 type keys struct {
 	known    []string
 	unlisted []string // accepted, but errors do not recommend them
-	nested   map[string]*keys
+	strict   string   // the one whose value needs no check
 }
 
 // newKeys returns the keys of a struct. A field with the tag strictjson:"unlisted"
@@ -116,11 +119,10 @@ func newKeys(of reflect.Type) *keys {
 	for i := range of.NumField() {
 		field := of.Field(i)
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if field.Tag.Get("strictjson") == "nested" {
-			k.nested = map[string]*keys{name: newKeys(field.Type.Elem())}
-		}
 		switch {
 		case name == "-":
+		case field.Tag.Get("strictjson") == "strict":
+			k.known, k.strict = append(k.known, name), name
 		case field.Tag.Get("strictjson") == "unlisted":
 			k.unlisted = append(k.unlisted, name)
 		default:
@@ -128,14 +130,6 @@ func newKeys(of reflect.Type) *keys {
 		}
 	}
 	return &k
-}
-
-// of returns the keys of the objects in a list, nil if any is accepted.
-func (k *keys) of(key string) *keys {
-	if k == nil {
-		return nil
-	}
-	return k.nested[key]
 }
 
 // find returns a key that is accepted without a copy of its text.
