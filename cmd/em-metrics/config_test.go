@@ -155,7 +155,7 @@ func TestSecretFromFile(t *testing.T) {
 }
 
 func TestWindows(t *testing.T) {
-	for value, want := range map[string]int{"": 3, "none": 0, "12h": 1, " 7d , 2w": 2} {
+	for value, want := range map[string]int{"": 4, "none": 0, "12h": 1, " 7d , 2w": 2} {
 		c, err := loadConfig([]string{"EM_METRICS_NO_AUTH=yes", "EM_METRICS_WINDOWS=" + value})
 		if err != nil || len(c.Windows) != want {
 			t.Errorf("EM_METRICS_WINDOWS=%q gives %v (%v), want %d windows", value, c.Windows, err, want)
