@@ -21,7 +21,7 @@ const year = 365 * day
 func TestDemoHasAPast(t *testing.T) {
 	t.Parallel()
 	demo := loadCompose(t, []string{"demo"}).Services
-	s := programtest.StartService(t, "DEPLOYMENT_ENVIRONMENT="+*demo["em-metrics"].Environment["DEPLOYMENT_ENVIRONMENT"],
+	s := programtest.StartService(t, "CONFIG=../docs/sample-teams.json", "DEPLOYMENT_ENVIRONMENT="+*demo["em-metrics"].Environment["DEPLOYMENT_ENVIRONMENT"],
 		"EM_METRICS_PRODUCTION_ENVIRONMENTS="+*demo["em-metrics"].Environment["EM_METRICS_PRODUCTION_ENVIRONMENTS"])
 	dir := t.TempDir()
 	here := strings.NewReplacer("/data/demo-history.txt", filepath.Join(dir, "history.txt"), "/prometheus", filepath.Join(dir, "data"))
