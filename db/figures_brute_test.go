@@ -104,8 +104,8 @@ func bruteKeys(all, h history, q dora.Query) (keys []bruteKey) {
 	}
 	for _, d := range h.deployments {
 		_, recovered := bruteRecovery(all, d)
-		if within(recovered, q.From, q.To) || within(d.deployed, q.From, q.To) || within(d.aborted, q.From, q.To) ||
-			d.deployed.IsZero() && d.aborted.IsZero() && within(d.start, q.From, q.To) {
+		if within(recovered, q.From, q.To) || within(d.deployed, q.From, q.To) ||
+			d.deployed.IsZero() && (within(d.aborted, q.From, q.To) || d.aborted.IsZero() && within(d.start, q.From, q.To)) {
 			keys = append(keys, bruteKeyOf(q.GroupBy, d.project, d.team, d.environment))
 		}
 	}
@@ -146,13 +146,14 @@ func brutePieces(q dora.Query, location *time.Location) (pieces [][2]time.Time) 
 }
 
 // bruteRecovery returns when the first incident of a deployment started and, if
-// it was deployed and all of them are restored, when the last one was.
+// it was deployed and all of them are restored, when the last one was. Without
+// incidents it returns when it was deployed and rolled back.
 func bruteRecovery(all history, d pastDeployment) (first, recovered time.Time) {
 	if d.deployed.IsZero() {
 		return first, recovered
 	}
 	for _, i := range all.incidents {
-		if i.deployment != d.id || i.project != d.project || i.environment != d.environment {
+		if !d.caused(i) {
 			continue
 		}
 		if i.restored.IsZero() {
@@ -164,6 +165,9 @@ func bruteRecovery(all history, d pastDeployment) (first, recovered time.Time) {
 		if i.restored.After(recovered) {
 			recovered = i.restored
 		}
+	}
+	if first.IsZero() {
+		return d.deployed, d.rolledBack
 	}
 	return first, recovered
 }
@@ -181,7 +185,7 @@ func bruteFigures(
 		if d.deployed.IsZero() && d.aborted.IsZero() && within(d.start, from, to) {
 			f.UnfinishedDeployments++
 		}
-		if within(d.aborted, from, to) {
+		if d.deployed.IsZero() && within(d.aborted, from, to) {
 			f.AbortedDeployments++
 		}
 		if first, recovered := bruteRecovery(all, d); within(recovered, from, to) {
@@ -195,18 +199,19 @@ func bruteFigures(
 		}
 		f.Deployments++
 		days[d.deployed.In(location).Format(time.DateOnly)] = true
-		for _, i := range all.incidents {
-			if i.deployment == d.id && i.project == d.project && i.environment == d.environment {
-				f.FailedDeployments++
-				break
-			}
+		if d.failed || !d.rolledBack.IsZero() || slices.ContainsFunc(all.incidents, d.caused) {
+			f.FailedDeployments++
 		}
-		if d.rework {
+		if d.rework || d.rollback {
 			f.ReworkDeployments++
 		}
-		lead = append(lead, between(d.commit, d.deployed))
-		for _, at := range d.commits {
-			commits = append(commits, between(at, d.deployed))
+		if !d.rollback { // which brings no commits
+			if !d.commit.IsZero() {
+				lead = append(lead, between(d.commit, d.deployed))
+			}
+			for _, at := range d.commits {
+				commits = append(commits, between(at, d.deployed))
+			}
 		}
 		if !d.start.IsZero() {
 			duration = append(duration, between(d.start, d.deployed))
@@ -222,7 +227,7 @@ func bruteFigures(
 				f.UnlinkedIncidents++
 			}
 			for _, d := range all.deployments {
-				if i.deployment == d.id && i.project == d.project && i.environment == d.environment && !d.deployed.IsZero() {
+				if d.caused(i) && !d.deployed.IsZero() {
 					detect = append(detect, between(d.deployed, i.started))
 				}
 			}
@@ -350,27 +355,4 @@ func bruteLimitedWindows(h history, lengths []time.Duration, all []dora.ScopeTot
 		})
 	}
 	return windows
-}
-
-// until is the history as it was known at a time, if everything was recorded when
-// it happened.
-func (h history) until(end time.Time) (known history) {
-	for _, d := range h.deployments {
-		if !d.deployed.Before(end) {
-			d.deployed = time.Time{}
-		}
-		begun := within(d.start, time.Time{}, end) || !d.deployed.IsZero()
-		if begun {
-			known.deployments = append(known.deployments, d)
-		}
-	}
-	for _, i := range h.incidents {
-		if !i.restored.Before(end) {
-			i.restored = time.Time{}
-		}
-		if i.started.Before(end) {
-			known.incidents = append(known.incidents, i)
-		}
-	}
-	return known
 }

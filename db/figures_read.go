@@ -184,11 +184,22 @@ func (r *figuresReader) addAborted(ctx context.Context) error {
 }
 
 func (r *figuresReader) addCommits(ctx context.Context) error {
+	var where conditions
+	where.add("deployed_at >= ? AND deployed_at < ?", millis(r.query.From), millis(r.query.To))
+	where.labels(r.query.Filter)
+	return eachCommits(ctx, r.tx, where, r.into.GroupBy(), r.shared, r.into.AddCommits)
+}
+
+// eachCommits visits the commits of the deployed deployments that match, where they
+// are known. The dates are overwritten after each visit.
+func eachCommits(ctx context.Context, tx *sql.Tx, where conditions, by dora.GroupBy, labels dora.Labels,
+	visit func(dora.Labels, dora.Commits) error,
+) error {
 	var text sql.RawBytes
-	rows := numbersQuery{numbers: []string{"deployed_at"}, from: deployedCommits, text: "dates", into: &text}
-	rows.where.add("commits > 0 AND deployed_at >= ? AND deployed_at < ?", millis(r.query.From), millis(r.query.To))
+	where.add("commits > 0")
+	rows := numbersQuery{numbers: []string{"deployed_at"}, from: deployedCommits, where: where, text: "dates", into: &text}
 	var dates []int64
-	return r.each(ctx, rows, func(l dora.Labels, n []int64) error {
+	return rows.each(ctx, tx, by, labels, func(l dora.Labels, n []int64) error {
 		dates = dates[:0]
 		for line := range bytes.SplitSeq(text, []byte("\n")) {
 			at, err := strconv.ParseInt(string(line), 10, 64)
@@ -197,7 +208,7 @@ func (r *figuresReader) addCommits(ctx context.Context) error {
 			}
 			dates = append(dates, at)
 		}
-		return r.into.AddCommits(l, dora.Commits{DeployedAt: n[0], At: dates})
+		return visit(l, dora.Commits{DeployedAt: n[0], At: dates})
 	})
 }
 

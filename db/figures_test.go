@@ -87,20 +87,6 @@ func TestDoraEqualsBruteForce(t *testing.T) {
 	t.Logf("%d histories, %d sets of figures equal", rounds, checked)
 }
 
-// compareHistory compares the figures of windows that end at a random time.
-func compareHistory(t *testing.T, s *db.Store, h history, lengths []time.Duration, random *rand.Rand) {
-	t.Helper()
-	past, err := s.History(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	end := randomDate(random)
-	got := past.WindowsAt(end, lengths, nil)
-	if want := bruteWindows(h.until(end), lengths, end); !reflect.DeepEqual(got, want) {
-		t.Fatalf("windows that end %s\n got %+v\nwant %+v\nhistory %+v", end, got, want, h)
-	}
-}
-
 // wiper empties the store between histories, which is quicker than a new file.
 func wiper(t *testing.T, path string) func() {
 	t.Helper()
@@ -126,16 +112,19 @@ type history struct {
 type pastDeployment struct {
 	project, environment, team, id string
 	commit, start, deployed        time.Time
-	aborted                        time.Time
+	aborted                        time.Time   // before it was deployed, if it was
 	commits                        []time.Time // if they are known; the first one is at commit
-	rework                         bool
-	late                           bool // deployed only after its incidents were told
+	rework, failed                 bool        // as reported
+	late                           bool        // deployed only after its incidents were told
+	rollback                       bool        // of the one that was live
+	rolledBack                     time.Time   // by one that replaced it
 }
 
 type pastIncident struct {
 	project, environment, team, id, deployment string
 	started, restored                          time.Time
 	later                                      bool // linked and restored by a second command
+	automatic                                  bool // restored by a rollback
 }
 
 // grid is where half of all dates and all edges of windows fall, so that they
@@ -158,14 +147,15 @@ func randomHistory(r *rand.Rand) history {
 	for i := range r.IntN(20) {
 		d := pastDeployment{
 			project: pick(r, "api", "shop", "web"), environment: pick(r, "production", "staging"),
-			team: pick(r, "", "blue", "red"), id: fmt.Sprint(i), rework: r.IntN(4) == 0, late: r.IntN(4) == 0,
+			team: pick(r, "", "blue", "red"), id: fmt.Sprint(i), rework: r.IntN(4) == 0, late: r.IntN(4) == 0, failed: r.IntN(6) == 0,
 		}
 		d.start = randomDate(r)
 		d.commit = d.start.Add(-time.Duration(r.IntN(40*3600)) * time.Second)
 		switch r.IntN(8) {
 		case 0: // never deployed
 			if r.IntN(2) == 0 {
-				d.aborted = d.start.Add(time.Duration(r.IntN(60)) * time.Second)
+				d.aborted = soonAfter(r, d.start)
+				d.start = pick(r, d.start, d.start, time.Time{})
 			}
 		case 1: // clocks disagree
 			d.deployed = d.start.Add(-time.Duration(r.IntN(300)) * time.Second)
@@ -175,13 +165,19 @@ func randomHistory(r *rand.Rand) history {
 			}
 		case 2: // the start was never told
 			d.deployed, d.start = d.start, time.Time{}
+		case 3: // aborted, then deployed by a second attempt
+			d.aborted = soonAfter(r, d.start)
+			d.deployed = soonAfter(r, d.aborted)
 		default:
 			d.deployed = d.start.Add(time.Duration(r.IntN(90*60)) * time.Second)
 			if d.deployed.After(doraNow) {
 				d.deployed = doraNow
 			}
 		}
-		if r.IntN(2) == 0 {
+		d.rollback = !d.start.IsZero() && !d.deployed.IsZero() && r.IntN(4) == 0
+		if r.IntN(8) == 0 {
+			d.commit = time.Time{}
+		} else if r.IntN(2) == 0 {
 			for i := range 1 + r.IntN(4) {
 				d.commits = append(d.commits, d.commit.Add(time.Duration(i*r.IntN(7200))*time.Second))
 			}
@@ -212,16 +208,27 @@ func randomHistory(r *rand.Rand) history {
 		}
 		h.incidents = append(h.incidents, n)
 	}
+	h.rollBack()
 	return h
+}
+
+// soonAfter falls within a few days, but not in the future.
+func soonAfter(r *rand.Rand, at time.Time) time.Time {
+	at = at.Add(time.Duration(r.IntN(8)) * grid)
+	if at.After(doraNow) {
+		return doraNow
+	}
+	return at
 }
 
 func (h history) store(t *testing.T, s *db.Store) {
 	t.Helper()
 	var commands, late []db.Command
+	var rollbacks []db.FinishDeployment
 	for _, d := range h.deployments {
 		start := db.StartDeployment{
 			Key:           db.Key{Project: d.project, Environment: d.environment, ID: d.id},
-			FirstCommitAt: d.commit, DeployStartAt: d.start, Rework: d.rework,
+			FirstCommitAt: d.commit, FirstCommitUnknown: d.commit.IsZero(), DeployStartAt: d.start, Rework: d.rework, Failed: d.failed,
 			Team: func(string) string { return d.team },
 		}
 		for i, at := range d.commits {
@@ -230,18 +237,24 @@ func (h history) store(t *testing.T, s *db.Store) {
 		finish := db.FinishDeployment{
 			Ref: db.Ref{ID: d.id, Project: d.project, Environment: d.environment}, DeployedAt: d.deployed,
 		}
-		switch {
-		case d.start.IsZero():
-			finish.Create = &start
-			commands = append(commands, finish)
-		case !d.aborted.IsZero():
-			commands = append(commands, start, db.AbortDeployment{Ref: finish.Ref, At: d.aborted})
-		case d.deployed.IsZero():
+		abort := db.AbortDeployment{Ref: finish.Ref, At: d.aborted}
+		if d.start.IsZero() {
+			finish.Create, abort.Create = &start, &start
+		} else {
 			commands = append(commands, start)
-		case d.late:
-			commands, late = append(commands, start), append(late, finish)
+		}
+		if !d.aborted.IsZero() {
+			commands = append(commands, abort)
+		}
+		switch {
+		case d.deployed.IsZero():
+		case d.rollback:
+			finish.Rollback = db.NullBool{V: true, Valid: true}
+			rollbacks = append(rollbacks, finish)
+		case d.late && !d.start.IsZero():
+			late = append(late, finish)
 		default:
-			commands = append(commands, start, finish)
+			commands = append(commands, finish)
 		}
 	}
 	for _, i := range h.incidents {
@@ -249,6 +262,9 @@ func (h history) store(t *testing.T, s *db.Store) {
 			Key:          db.Key{Project: i.project, Environment: i.environment, ID: i.id},
 			DeploymentID: i.deployment, StartedAt: i.started, RestoredAt: i.restored,
 			Team: func(string) string { return i.team },
+		}
+		if i.automatic {
+			open.RestoredAt = time.Time{}
 		}
 		if i.later {
 			first := open
@@ -260,6 +276,10 @@ func (h history) store(t *testing.T, s *db.Store) {
 	if commands = append(commands, late...); len(commands) == 0 {
 		return
 	}
+	slices.SortStableFunc(rollbacks, func(a, b db.FinishDeployment) int { return a.DeployedAt.Compare(b.DeployedAt) })
+	for _, c := range rollbacks { // when everything that they replace is recorded
+		commands = append(commands, c)
+	}
 	if _, err := s.Do(context.Background(), commands...); err != nil {
 		t.Fatalf("store %+v: %v", h, err)
 	}
@@ -268,7 +288,7 @@ func (h history) store(t *testing.T, s *db.Store) {
 // dates are all that a history has, the edges where mistakes show.
 func (h history) dates() (dates []time.Time) {
 	for _, d := range h.deployments {
-		dates = append(dates, d.start, d.deployed)
+		dates = append(dates, d.start, d.aborted, d.deployed)
 	}
 	for _, i := range h.incidents {
 		dates = append(dates, i.started, i.restored)

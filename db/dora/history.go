@@ -10,25 +10,31 @@ import (
 
 // History computes the totals of windows that end at any time in the past, as
 // [Windows] would have computed them then if everything had been recorded when it
-// happened: a deployment has not failed before its first incident, and an incident
-// is open until it is restored. It holds about a hundred bytes for each deployment
-// and incident. It is not safe for concurrent use.
+// happened: a deployment has not failed before its first incident or its rollback,
+// it is unfinished until it is deployed or aborted, and an incident is open until it
+// is restored. It holds about a hundred bytes for each deployment and incident, and
+// eight for each commit. It is not safe for concurrent use.
 type History struct {
-	labels    []Labels
-	indexes   map[Labels]int32 // of labels
-	deployed  []pastDeployment // in the order of deployedAt
-	byBegin   []int32          // indexes of deployed, in the order of beganAt
-	undone    []pastDeployment // not deployed to this day
-	incidents []pastIncident   // in the order of startedAt
-	failed    map[int64]*pastFailure
+	labels      []Labels
+	indexes     map[Labels]int32 // of labels
+	deployed    []pastDeployment // in the order of deployedAt
+	byBegin     []int32          // indexes of deployed that were never aborted, in the order of beganAt
+	interrupted []pastAttempt    // not deployed to this day, or aborted before
+	commits     []pastCommits    // of deployed deployments, in the order of deployedAt
+	commitDates []int64          // of all commits
+	incidents   []pastIncident   // in the order of startedAt
+	failed      map[int64]*pastFailure
 }
 
 // PastDeployment is a deployment of a [History]. Times are Unix milliseconds, or
 // Unknown.
 type PastDeployment struct {
-	Row                                           int64 // identifies it
-	BeganAt, FirstCommitAt, StartedAt, DeployedAt int64
-	Rework                                        bool
+	Row                                                                    int64 // identifies it
+	BeganAt, FirstCommitAt, StartedAt, DeployedAt, AbortedAt, RolledBackAt int64
+	Rework                                                                 bool
+	// Failed is set if a client reported that it failed. It has then failed as soon
+	// as it is deployed.
+	Failed bool
 }
 
 // PastIncident is an incident of a [History]. Times are Unix milliseconds, or
@@ -43,10 +49,22 @@ type PastIncident struct {
 const never = math.MaxInt64
 
 type pastDeployment struct {
-	beganAt, firstCommitAt, startedAt, deployedAt int64 // never if it is not deployed
-	failedAt                                      int64 // never if it has no incident
+	beganAt, firstCommitAt, startedAt, deployedAt int64
+	failedAt                                      int64 // never if it has not failed
 	labels                                        int32
-	rework                                        bool
+	rework, aborted                               bool
+}
+
+// pastAttempt is a deployment that is not deployed to this day or was aborted before.
+type pastAttempt struct {
+	beganAt, abortedAt, deployedAt int64 // never if that has not happened
+	labels                         int32
+}
+
+// pastCommits are the commits of a deployment: a part of the dates of all.
+type pastCommits struct {
+	deployedAt         int64
+	labels, first, end int32
 }
 
 type pastIncident struct {
@@ -55,12 +73,12 @@ type pastIncident struct {
 	labels                int32
 }
 
-// pastFailure is a deployment with incidents.
+// pastFailure is a deployment that has incidents or was rolled back.
 type pastFailure struct {
-	labels     int32
-	deployedAt int64
-	failedAt   int64   // when the first of the incidents started
-	incidents  []int32 // indexes
+	labels                        int32
+	deployedAt                    int64
+	firstIncidentAt, rolledBackAt int64   // never if there is none
+	incidents                     []int32 // indexes
 }
 
 // NewHistory returns an empty history.
@@ -70,36 +88,64 @@ func NewHistory() *History {
 
 // AddIncident adds an incident. All of them must be added before the deployments.
 func (h *History) AddIncident(l Labels, i PastIncident) {
-	past := pastIncident{i.StartedAt, i.RestoredAt, i.Deployment, h.index(l)}
-	if i.RestoredAt == Unknown {
-		past.restoredAt = never
+	h.incidents = append(h.incidents, pastIncident{i.StartedAt, orNever(i.RestoredAt), i.Deployment, h.index(l)})
+	if i.Deployment != Unknown {
+		failure := h.failure(i.Deployment)
+		failure.firstIncidentAt = min(failure.firstIncidentAt, i.StartedAt)
 	}
-	h.incidents = append(h.incidents, past)
-	if i.Deployment == Unknown {
-		return
-	}
-	failure := h.failed[i.Deployment]
+}
+
+// failure returns the failure of the deployment in that row, and creates it if it
+// does not exist.
+func (h *History) failure(row int64) *pastFailure {
+	failure := h.failed[row]
 	if failure == nil {
-		failure = &pastFailure{failedAt: never}
-		h.failed[i.Deployment] = failure
+		failure = &pastFailure{firstIncidentAt: never, rolledBackAt: never}
+		h.failed[row] = failure
 	}
-	failure.failedAt = min(failure.failedAt, i.StartedAt)
+	return failure
+}
+
+func orNever(at int64) int64 {
+	if at == Unknown {
+		return never
+	}
+	return at
 }
 
 // AddDeployment adds a deployment.
 func (h *History) AddDeployment(l Labels, d PastDeployment) {
-	past := pastDeployment{d.BeganAt, d.FirstCommitAt, d.StartedAt, d.DeployedAt, never, h.index(l), d.Rework}
-	if d.DeployedAt == Unknown {
-		past.deployedAt = never
+	past := pastDeployment{
+		beganAt: d.BeganAt, firstCommitAt: d.FirstCommitAt, startedAt: d.StartedAt, deployedAt: orNever(d.DeployedAt),
+		failedAt: never, labels: h.index(l), rework: d.Rework, aborted: d.AbortedAt != Unknown,
+	}
+	if d.Failed {
+		past.failedAt = past.deployedAt
+	}
+	if d.RolledBackAt != Unknown {
+		h.failure(d.Row).rolledBackAt = d.RolledBackAt
 	}
 	if failure := h.failed[d.Row]; failure != nil {
-		failure.labels, failure.deployedAt, past.failedAt = past.labels, past.deployedAt, failure.failedAt
+		failure.labels, failure.deployedAt = past.labels, past.deployedAt
+		past.failedAt = min(past.failedAt, failure.firstIncidentAt, failure.rolledBackAt)
 	}
-	if d.DeployedAt == Unknown {
-		h.undone = append(h.undone, past)
-		return
+	if past.aborted || d.DeployedAt == Unknown {
+		h.interrupted = append(h.interrupted, pastAttempt{d.BeganAt, orNever(d.AbortedAt), past.deployedAt, past.labels})
 	}
-	h.deployed = append(h.deployed, past)
+	if d.DeployedAt != Unknown {
+		h.deployed = append(h.deployed, past)
+	}
+}
+
+// AddCommits adds the commits of a deployment that was deployed. The error is always
+// nil.
+func (h *History) AddCommits(l Labels, c Commits) error {
+	first := len(h.commitDates)
+	h.commitDates = append(h.commitDates, c.At...)
+	h.commits = append(h.commits, pastCommits{
+		c.DeployedAt, h.index(l), int32(first), int32(len(h.commitDates)), //nolint:gosec // fewer than two billion
+	})
+	return nil
 }
 
 func (h *History) index(l Labels) int32 {
@@ -121,9 +167,12 @@ func (h *History) Sort() {
 		}
 	}
 	slices.SortFunc(h.deployed, func(a, b pastDeployment) int { return cmp.Compare(a.deployedAt, b.deployedAt) })
-	h.byBegin = make([]int32, len(h.deployed))
-	for n := range h.byBegin {
-		h.byBegin[n] = int32(n) //nolint:gosec // fewer than two billion
+	slices.SortFunc(h.commits, func(a, b pastCommits) int { return cmp.Compare(a.deployedAt, b.deployedAt) })
+	h.byBegin = make([]int32, 0, len(h.deployed))
+	for n := range h.deployed {
+		if !h.deployed[n].aborted {
+			h.byBegin = append(h.byBegin, int32(n)) //nolint:gosec // fewer than two billion
+		}
 	}
 	slices.SortFunc(h.byBegin, func(a, b int32) int { return cmp.Compare(h.deployed[a].beganAt, h.deployed[b].beganAt) })
 }
@@ -137,7 +186,9 @@ func (h *History) WindowsAt(end time.Time, lengths []time.Duration, places *Plac
 	w := NewWindows(end, lengths, places)
 	from, to := end.Add(-slices.Max(lengths)).UnixMilli(), end.UnixMilli()
 	h.addDeployments(w, from, to)
+	h.addCommits(w, from, to)
 	h.addUnfinished(w, from, to)
+	h.addInterrupted(w, from, to)
 	h.addIncidents(w, from, to)
 	h.addRecoveries(w, from, to)
 	return w.Totals()
@@ -154,7 +205,18 @@ func (h *History) addDeployments(w *Windows, from, to int64) {
 	}
 }
 
-// addUnfinished adds the deployments that had begun and were not deployed yet.
+func (h *History) addCommits(w *Windows, from, to int64) {
+	first := sort.Search(len(h.commits), func(n int) bool { return h.commits[n].deployedAt >= from })
+	for _, c := range h.commits[first:] {
+		if c.deployedAt >= to {
+			break
+		}
+		_ = w.AddCommits(h.labels[c.labels], Commits{DeployedAt: c.deployedAt, At: h.commitDates[c.first:c.end]})
+	}
+}
+
+// addUnfinished adds the deployments that had begun and were not deployed yet, of
+// those that were never aborted.
 func (h *History) addUnfinished(w *Windows, from, to int64) {
 	first := sort.Search(len(h.byBegin), func(n int) bool { return h.deployed[h.byBegin[n]].beganAt >= from })
 	for _, n := range h.byBegin[first:] {
@@ -166,9 +228,20 @@ func (h *History) addUnfinished(w *Windows, from, to int64) {
 			_ = w.AddUnfinished(h.labels[d.labels], d.beganAt)
 		}
 	}
-	for _, d := range h.undone {
-		if d.beganAt >= from && d.beganAt < to {
-			_ = w.AddUnfinished(h.labels[d.labels], d.beganAt)
+}
+
+// addInterrupted adds the deployments that had begun or were aborted and were not
+// deployed yet.
+func (h *History) addInterrupted(w *Windows, from, to int64) {
+	for _, a := range h.interrupted {
+		switch labels := h.labels[a.labels]; {
+		case a.deployedAt < to:
+		case a.abortedAt < to:
+			if a.abortedAt >= from {
+				_ = w.AddAborted(labels, a.abortedAt)
+			}
+		case a.beganAt >= from && a.beganAt < to:
+			_ = w.AddUnfinished(labels, a.beganAt)
 		}
 	}
 }
@@ -195,22 +268,30 @@ func (h *History) addIncidents(w *Windows, from, to int64) {
 	}
 }
 
-// addRecoveries adds the failed deployments whose incidents so far were all
-// restored.
+// addRecoveries adds the failed deployments that had recovered.
 func (h *History) addRecoveries(w *Windows, from, to int64) {
 	for _, failure := range h.failed {
 		if failure.deployedAt >= to {
 			continue
 		}
-		recovered := int64(Unknown)
-		for _, n := range failure.incidents {
-			if i := h.incidents[n]; i.startedAt < to {
-				recovered = max(recovered, i.restoredAt)
-			}
-		}
-		if recovered >= from && recovered < to {
-			_ = w.AddRecovery(h.labels[failure.labels],
-				Recovery{StartedAt: failure.failedAt, RecoveredAt: recovered})
+		if r := h.recovery(failure, to); r.RecoveredAt >= from && r.RecoveredAt < to {
+			_ = w.AddRecovery(h.labels[failure.labels], r)
 		}
 	}
+}
+
+// recovery returns when a deployment recovered, from what had happened before a time:
+// when the last of its incidents was restored or, as long as it had none, when it was
+// rolled back.
+func (h *History) recovery(failure *pastFailure, to int64) Recovery {
+	if failure.firstIncidentAt >= to {
+		return Recovery{StartedAt: failure.deployedAt, RecoveredAt: failure.rolledBackAt}
+	}
+	r := Recovery{StartedAt: failure.firstIncidentAt, RecoveredAt: Unknown}
+	for _, n := range failure.incidents {
+		if i := h.incidents[n]; i.startedAt < to {
+			r.RecoveredAt = max(r.RecoveredAt, i.restoredAt)
+		}
+	}
+	return r
 }
