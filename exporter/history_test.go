@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/em-metrics/em-metrics/db"
+	"github.com/em-metrics/em-metrics/db/dora"
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
@@ -151,7 +152,8 @@ func TestHistoryIsWhatWasScraped(t *testing.T) {
 }
 
 // tellStory records what happens in the n-th hour. Every four hours it is about
-// another project.
+// another project: it deploys commits, which may lead to an incident, aborts
+// another deployment, and ends with rework or, the second time, a rollback.
 func (r *rig) tellStory(n int) {
 	r.t.Helper()
 	turn := n / 4
@@ -162,31 +164,40 @@ func (r *rig) tellStory(n int) {
 	switch n % 4 {
 	case 0:
 		r.do(db.StartDeployment{
-			Key: key(n), FirstCommitAt: r.ago(time.Duration(n+1) * hour / 7), DeployStartAt: r.ago(time.Duration(n) * time.Second), Team: blue,
+			Key: key(n), DeployStartAt: r.ago(time.Duration(n) * time.Second), Team: blue,
+			Commits: []db.Commit{{Name: "newer", At: r.ago(hour / 9)}, {Name: "older", At: r.ago(time.Duration(n+1) * hour / 7)}},
 		}, db.FinishDeployment{Ref: ref(n)})
 	case 1:
 		cause := fmt.Sprint(n - 1)
 		if turn%3 == 1 {
 			cause = ""
 		}
-		r.do(db.OpenIncident{Key: key(n), DeploymentID: cause, Team: blue})
+		r.do(db.StartDeployment{Key: key(n), FirstCommitUnknown: true, Team: blue},
+			db.OpenIncident{Key: key(n), DeploymentID: cause, Team: blue})
 	case 2:
-		r.do(db.StartDeployment{Key: key(n), FirstCommitAt: r.ago(hour), DeployStartAt: r.now(), Rework: true, Team: blue})
+		r.do(db.AbortDeployment{Ref: ref(n - 1)},
+			db.StartDeployment{Key: key(n), FirstCommitAt: r.ago(hour), DeployStartAt: r.now(), Rework: true, Team: blue})
 		if turn%2 == 0 {
 			r.do(db.RestoreIncident{Ref: ref(n - 1)})
 		}
 	case 3:
-		r.do(db.FinishDeployment{Ref: ref(n - 1)}, db.FinishIncident{Ref: ref(n - 2)})
+		finish := db.FinishDeployment{Ref: ref(n - 1), Failed: turn == 1, Rollback: db.NullBool{V: turn >= 3, Valid: true}}
+		r.do(finish, db.FinishIncident{Ref: ref(n - 2)})
+		if turn == 2 { // what was aborted succeeds in a second attempt
+			r.do(db.FinishDeployment{Ref: ref(n - 2)})
+		}
 	}
 }
 
 func compareHistory(t *testing.T, got, was past) {
 	t.Helper()
-	compared := 0
+	compared, seen := 0, map[string]bool{} // names of what was not zero
 	for at, scraped := range was {
 		when := time.UnixMilli(at).UTC().Format(time.TimeOnly)
 		for series, value := range scraped {
 			compared++
+			name, _, _ := strings.Cut(series, "{")
+			seen[name] = seen[name] || value != 0
 			if v, ok := got[at][series]; !ok || math.Abs(v-value) > 2e-9*math.Abs(value) {
 				t.Errorf("%s: %s is %v (%t), but was %v", when, series, v, ok, value)
 			}
@@ -204,6 +215,17 @@ func compareHistory(t *testing.T, got, was past) {
 	}
 	if compared < 3000 {
 		t.Errorf("only %d samples were compared", compared)
+	}
+	names := []string{"deployment_aborted_total"}
+	for _, f := range dora.Figures() {
+		for _, g := range f.Gauges {
+			names = append(names, g.FullName())
+		}
+	}
+	for _, name := range names {
+		if !seen[name] {
+			t.Errorf("%s was always zero", name)
+		}
 	}
 }
 
