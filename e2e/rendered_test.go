@@ -68,6 +68,7 @@ func yearState(t *testing.T) state {
 	prometheus := startPrometheusIn(t, filepath.Dir(makeHistory(t, entries, time.Now(), service.Address)), patientConfig(t, service),
 		"--storage.tsdb.retention.time=400d", "--query.lookback-delta=13h")
 	waitForRules(prometheus, entries)
+	prometheus.waitFor("count(rate(process_cpu_seconds_total[1m] offset 15s))", 1) // graphs end some seconds ago
 	return newState("year", service, prometheus)
 }
 

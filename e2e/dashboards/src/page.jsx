@@ -47,7 +47,7 @@ function Panel({ panel, title, frames, failed, place, ...rest }) {
     {panel.links?.length > 0 && <ui.IconButton name="external-link-alt" aria-label={panel.links[0].title} />}
     {failed && <ui.IconButton name="exclamation-triangle" aria-label={failed} />}
   </>;
-  return <div style={place} data-panel={title || `panel ${panel.id}`}>
+  return <div style={place} data-panel={title || `panel ${panel.id}`} data-type={panel.type}>
     <ui.PanelChrome width={place.width} height={place.height} title={title} hoverHeader={!title} description={panel.description} titleItems={hints}
       padding={panel.type === 'table' ? 'none' : undefined} displayMode={panel.transparent ? 'transparent' : 'default'}>
       {(width, height) => <Contents panel={panel} frames={frames} width={width} height={height} {...rest} />}
