@@ -1,13 +1,13 @@
 package e2e
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,8 +23,8 @@ type conformanceCase struct {
 		Query    map[string]string
 		Expected map[string]any
 	}
-	name  string
-	lines []entry
+	name    string
+	history []byte
 }
 
 // TestConformanceInPrometheus replays all cases of docs/conformance into one service,
@@ -38,11 +38,15 @@ func TestConformanceInPrometheus(t *testing.T) {
 		t.Fatal(err)
 	}
 	service := programtest.StartService(t, "CONFIG="+config, "EM_METRICS_WINDOWS=7d,14d,30d,90d")
-	var lines []entry
+	var histories []byte
 	for _, c := range cases {
-		lines = append(lines, c.lines...)
+		histories = append(histories, c.history...)
 	}
-	if stdout, stderr, code := service.Run("replay", writeLines(t, lines)); code != 0 {
+	file := filepath.Join(t.TempDir(), "histories.jsonl")
+	if err := os.WriteFile(file, histories, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, stderr, code := service.Run("replay", file); code != 0 {
 		t.Fatalf("replay ended with exit code %d\n%s%s", code, stdout, stderr)
 	}
 	s := startPrometheus(t, repositoryConfig(t, "prometheus.yml", service))
@@ -73,7 +77,7 @@ func TestConformanceInPrometheus(t *testing.T) {
 func readConformance(t *testing.T) (cases []conformanceCase) {
 	t.Helper()
 	files, err := filepath.Glob("../docs/conformance/*.expected.json")
-	if err != nil || len(files) < 15 {
+	if err != nil || len(files) < 18 {
 		t.Fatal(len(files), "cases", err)
 	}
 	for _, file := range files {
@@ -86,37 +90,33 @@ func readConformance(t *testing.T) (cases []conformanceCase) {
 		if err := json.Unmarshal(content, &c); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		c.lines = shiftedLines(t, name+".jsonl", time.Since(c.Now).Truncate(day))
+		history, err := os.ReadFile(name + ".jsonl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.history = shifted(t, history, time.Since(c.Now).Truncate(day))
 		cases = append(cases, c)
 	}
 	return cases
 }
 
-// shiftedLines reads a history and moves its dates.
-func shiftedLines(t *testing.T, name string, shift time.Duration) (lines []entry) {
+// jsonDate matches a date in JSON.
+var jsonDate = regexp.MustCompile(`"\d{4}-\d\d-\d\dT[^"]+"`)
+
+// shifted returns a history with its dates moved.
+func shifted(t *testing.T, history []byte, by time.Duration) []byte {
 	t.Helper()
-	file, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	scanner := bufio.NewScanner(file)
-	for scanner.Scan() {
-		var e entry
-		if err := json.Unmarshal(scanner.Bytes(), &e); err != nil {
-			t.Fatalf("%s: %v", name, err)
+	return jsonDate.ReplaceAllFunc(history, func(date []byte) []byte {
+		var at time.Time
+		if err := json.Unmarshal(date, &at); err != nil {
+			t.Fatal(err)
 		}
-		for _, at := range e.times() {
-			if !at.IsZero() {
-				*at = at.Add(shift)
-			}
+		moved, err := json.Marshal(at.Add(by))
+		if err != nil {
+			t.Fatal(err)
 		}
-		lines = append(lines, e)
-	}
-	if err := scanner.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return lines
+		return moved
+	})
 }
 
 // gaugeSelector selects the series of a query.
@@ -162,6 +162,7 @@ var gaugesOf = map[string]string{
 	"change_failure_rate ratio":                 "dora_change_failure_ratio", "change_failure_rate failed_deployments": "dora_failed_deployments",
 	"deployment_rework_rate ratio": "dora_rework_ratio",
 	"change_lead_time":             "dora_lead_time", "failed_deployment_recovery_time": "dora_failed_deployment_recovery",
+	"commit_lead_time": "dora_commit_lead_time", "aborted_deployments": "dora_deployments_aborted",
 	"deployment_duration": "dora_deployment_duration", "time_to_restore": "dora_time_to_restore", "time_to_detect": "dora_time_to_detect",
 	"unfinished_deployments": "dora_deployments_unfinished", "incidents": "dora_incidents", "open_incidents": "dora_incidents_open",
 }
@@ -170,7 +171,8 @@ var gaugesOf = map[string]string{
 var recordedAs = map[string]string{
 	"dora_deployments": "dora:deployments:max", "dora_deployments_per_day": "dora:deployments_per_day:max",
 	"dora_change_failure_ratio": "dora:change_failure_ratio:max", "dora_rework_ratio": "dora:rework_ratio:max",
-	"dora_lead_time": "dora:lead_time_seconds:p50", "dora_time_to_restore": "dora:time_to_restore_seconds:p50",
+	"dora_lead_time": "dora:lead_time_seconds:p50", "dora_commit_lead_time": "dora:commit_lead_time_seconds:p50",
+	"dora_time_to_restore":            "dora:time_to_restore_seconds:p50",
 	"dora_failed_deployment_recovery": "dora:failed_deployment_recovery_seconds:p50",
 }
 

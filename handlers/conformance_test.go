@@ -32,7 +32,7 @@ type conformanceCase struct {
 // and compares /dora with the figures that it must give.
 func TestConformance(t *testing.T) {
 	files, err := filepath.Glob("../docs/conformance/*.expected.json")
-	if err != nil || len(files) < 15 {
+	if err != nil || len(files) < 18 {
 		t.Fatal(len(files), "cases", err)
 	}
 	for _, file := range files {
@@ -84,6 +84,11 @@ func (s *service) report(line string) {
 	if fields["deployed_at"] != nil {
 		request += "/" + url.PathEscape(fields["id"].(string)) + "/deployed"
 		fields["create_if_not_exists"] = true
+	}
+	if at, aborted := fields["aborted_at"]; aborted {
+		request += "/" + url.PathEscape(fields["id"].(string)) + "/aborted"
+		fields["create_if_not_exists"], fields["date"] = true, at
+		delete(fields, "aborted_at")
 	}
 	delete(fields, "kind")
 	body, err := json.Marshal(fields)

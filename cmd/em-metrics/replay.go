@@ -31,7 +31,7 @@ Each line is a JSON object, as for POST /deployments and POST /incidents, with a
   {"kind": "deployment", "id": "1", "project_id": "shop", "first_commit_at": "2026-01-31T09:00:00Z", "deployed_at": "2026-01-31T12:00:00Z"}
   {"kind": "incident", "id": "7", "project_id": "shop", "deployment_id": "1", "started_at": "2026-01-31T12:30:00Z"}
 A deployment with deployed_at but without deploy_start_at is recorded as started at
-deployed_at.
+deployed_at. One with aborted_at will not be deployed.
 
 ` + credentialsHelp + `
 Flags:
@@ -49,16 +49,30 @@ const connections = 32
 type replayLine struct {
 	Kind string `json:"kind"`
 	handlers.DeploymentRequest
+	AbortedAt    *string         `json:"aborted_at"`
 	DeploymentID *string         `json:"deployment_id"`
 	StartedAt    *string         `json:"started_at"`
 	RestoredAt   *string         `json:"restored_at"`
 	FinishedAt   *string         `json:"finished_at"`
-	Commits      json.RawMessage `json:"commits"` // in some files; ignored
+	Commits      replayCommits   `json:"commits"`
+}
+
+// replayCommits are the commits of a deployment. Some files have their number, which
+// is ignored.
+type replayCommits struct{ handlers.CommitRequests }
+
+func (c *replayCommits) UnmarshalJSON(text []byte) error {
+	var number float64
+	if json.Unmarshal(text, &number) == nil {
+		return nil
+	}
+	return c.CommitRequests.UnmarshalJSON(text)
 }
 
 // deployment returns the request for a line of this kind.
 func (l replayLine) deployment() handlers.DeploymentRequest {
 	d := l.DeploymentRequest
+	d.Commits = l.Commits.CommitRequests
 	if text(d.DeployStartAt) == "" {
 		d.DeployStartAt = d.DeployedAt
 	}
@@ -222,14 +236,20 @@ func parseLine(content []byte) (l replayLine, err error) {
 // order returns what the order of a line depends on: lines of the same deployment
 // or incident, and an incident and its deployment, are sent in the order of the
 // file. An incident without an id gets one from the number of incidents before it.
+// Whether a deployment is a rollback depends on those of the project before it, and it
+// restores their incidents.
 func (l replayLine) order() (job ordered.Job[sentLine]) {
 	if l.Kind == "incident" && text(l.ID) == "" {
 		job.Alone = true
 		return job
 	}
 	job.Keys = append(job.Keys, fmt.Sprintf("%s %q %q", l.Kind, text(l.ProjectID), text(l.ID)))
-	if cause := text(l.DeploymentID); cause != "" {
+	cause := text(l.DeploymentID)
+	if cause != "" {
 		job.Keys = append(job.Keys, fmt.Sprintf("deployment %q %q", text(l.ProjectID), cause))
+	}
+	if cause != "" || text(l.Commit) != "" || l.Rollback.V {
+		job.Keys = append(job.Keys, fmt.Sprintf("project %q", text(l.ProjectID)))
 	}
 	return job
 }
@@ -244,8 +264,11 @@ func text(field *string) string {
 
 // send sends a line of one of the two kinds.
 func (r *replayer) send(ctx context.Context, l replayLine) (created bool, err error) {
-	if l.Kind == "deployment" {
-		return r.client.RecordDeployment(ctx, l.deployment())
+	switch {
+	case l.Kind == "incident":
+		return r.client.RecordIncident(ctx, l.incident())
+	case text(l.AbortedAt) != "" && text(l.ID) != "":
+		return r.client.RecordAborted(ctx, l.deployment(), *l.AbortedAt)
 	}
-	return r.client.RecordIncident(ctx, l.incident())
+	return r.client.RecordDeployment(ctx, l.deployment())
 }

@@ -98,6 +98,14 @@ func (c *Client) RecordDeployment(ctx context.Context, d handlers.DeploymentRequ
 	return stored.created, err
 }
 
+// RecordAborted records in one request that a deployment will not be deployed, and
+// reports whether the deployment was new. A [*RejectedError] means that the request
+// is at fault.
+func (c *Client) RecordAborted(ctx context.Context, d handlers.DeploymentRequest, date string) (created bool, err error) {
+	stored, err := c.abort(ctx, d, &date)
+	return stored.created, err
+}
+
 // isEmpty reports whether an optional field has no value.
 func isEmpty(field *string) bool { return field == nil || *field == "" }
 

@@ -44,12 +44,16 @@ func (c *Client) finish(ctx context.Context, d handlers.DeploymentRequest) (reco
 // Abort reports that a deployment will not be deployed, with everything that is known
 // of its start, and returns what is recorded. The date may be nil: now.
 func (c *Client) Abort(ctx context.Context, d handlers.DeploymentRequest, date *string) ([]byte, error) {
-	stored, err := c.post(ctx, "/deployments/"+url.PathEscape(*d.ID)+"/aborted", handlers.AbortedRequest{
+	stored, err := c.abort(ctx, d, date)
+	return stored.body, err
+}
+
+func (c *Client) abort(ctx context.Context, d handlers.DeploymentRequest, date *string) (recorded, error) {
+	return c.post(ctx, "/deployments/"+url.PathEscape(*d.ID)+"/aborted", handlers.AbortedRequest{
 		CreateIfNotExists: true, Date: date, ProjectID: d.ProjectID, Environment: d.Environment,
 		FirstCommitAt: d.FirstCommitAt, Commit: d.Commit, Commits: d.Commits, DeployStartAt: d.DeployStartAt,
 		Rework: d.Rework, Rollback: d.Rollback, User: d.User, Username: d.Username,
 	})
-	return stored.body, err
 }
 
 // Deployment returns the deployment of a project in an environment with an id, and
