@@ -65,9 +65,9 @@ type HistorySize struct {
 // A series that the service still exposes as zero is left out: its first events are
 // counted when the hold ends.
 //
-// It holds a few hundred bytes for each deployment and incident, and nothing for each
-// sample: families are collected in temporary files, because OpenMetrics has
-// them one after the other.
+// It holds a few hundred bytes for each deployment and incident, eight for each
+// commit, and nothing for each sample: families are collected in temporary files,
+// because OpenMetrics has them one after the other.
 func WriteHistory(ctx context.Context, store *db.Store, w io.Writer, o HistoryOptions) (size HistorySize, err error) {
 	o.Logger = cmp.Or(o.Logger, slog.Default())
 	o.LabelSetLimit = cmp.Or(o.LabelSetLimit, defaultLabelSetLimit)
