@@ -21,8 +21,8 @@ import (
 // in the form of both outputs, and added to each collection: a scrape would be
 // four times as slow if the SDK observed each of them every time.
 
-// defaultWindowSeries limits the series of the windows: enough for about three
-// hundred projects with four windows.
+// defaultWindowSeries limits the series of the windows: enough for about two
+// hundred and forty projects with four windows.
 const defaultWindowSeries = 27_000
 
 // windowsScope is the instrumentation scope of the windows, which distinguishes
