@@ -49,12 +49,12 @@ const connections = 32
 type replayLine struct {
 	Kind string `json:"kind"`
 	handlers.DeploymentRequest
-	AbortedAt    *string         `json:"aborted_at"`
-	DeploymentID *string         `json:"deployment_id"`
-	StartedAt    *string         `json:"started_at"`
-	RestoredAt   *string         `json:"restored_at"`
-	FinishedAt   *string         `json:"finished_at"`
-	Commits      replayCommits   `json:"commits"`
+	AbortedAt    *string       `json:"aborted_at"`
+	DeploymentID *string       `json:"deployment_id"`
+	StartedAt    *string       `json:"started_at"`
+	RestoredAt   *string       `json:"restored_at"`
+	FinishedAt   *string       `json:"finished_at"`
+	Commits      replayCommits `json:"commits"`
 }
 
 // replayCommits are the commits of a deployment. Some files have their number, which
