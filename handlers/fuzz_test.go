@@ -162,7 +162,8 @@ func (in *inside) checkRecord(t *testing.T, body []byte) {
 	}
 	path := list + url.PathEscape(name("id")) + "?project_id=" + url.QueryEscape(name("project_id")) +
 		"&environment=" + url.QueryEscape(name("environment"))
-	if got := in.send(t, http.MethodGet, path, ""); got.Code != http.StatusOK || got.Body.String() != string(body) {
+	want := strings.Replace(string(body), `,"live":false`, "", 1) // what only the answer to a repetition says
+	if got := in.send(t, http.MethodGet, path, ""); got.Code != http.StatusOK || got.Body.String() != want {
 		t.Fatalf("recorded %sbut read %d %s", body, got.Code, got.Body)
 	}
 }
