@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/julienschmidt/httprouter"
+
 	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/handlers/strictjson"
 )
@@ -71,6 +73,22 @@ func checkContent(h http.Header) error {
 	return newProblem(http.StatusUnsupportedMediaType, "unsupported-media-type", "The content type is not supported", "",
 		fieldError{"Content-Type", "is " + db.Quote(header) + "; send application/json in UTF-8 " +
 			"(curl: -H 'Content-Type: application/json')"})
+}
+
+// readCommand reads the command of a request whose path has an id and whose body may
+// be empty.
+func readCommand[Q interface {
+	command(a *api, id string) (C, error)
+}, C db.Command](a *api, w http.ResponseWriter, r *http.Request, p httprouter.Params) (command C, err error) {
+	id, err := pathID(p)
+	if err != nil {
+		return command, err
+	}
+	var request Q
+	if err := decode(w, r, &request, true); err != nil {
+		return command, err
+	}
+	return request.command(a, id)
 }
 
 func decodeJSON(body []byte, dest any) error {
@@ -136,6 +154,11 @@ func (f *fields) optionalName(field string, value *string) string {
 	}
 	f.name(field, *value)
 	return *value
+}
+
+// ref returns the reference to what the path names with an id.
+func (f *fields) ref(id string, project, environment *string) db.Ref {
+	return db.Ref{ID: id, Project: f.optionalName("project_id", project), Environment: f.optionalName("environment", environment)}
 }
 
 // sameID checks an id in the body, which may be repeated there but not differ.

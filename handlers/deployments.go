@@ -75,11 +75,7 @@ func (q DeployedRequest) command(a *api, id string) (db.FinishDeployment, error)
 	var f fields
 	f.sameID(q.ID, id)
 	c := db.FinishDeployment{
-		Ref: db.Ref{
-			ID:          id,
-			Project:     f.optionalName("project_id", q.ProjectID),
-			Environment: f.optionalName("environment", q.Environment),
-		},
+		Ref:           f.ref(id, q.ProjectID, q.Environment),
 		FirstCommitAt: f.firstCommit(q.FirstCommitAt, false),
 		Commit:        f.optionalName("commit", q.Commit),
 		Commits:       f.commits(q.Commits),
@@ -140,12 +136,8 @@ func (q AbortedRequest) command(a *api, id string) (db.AbortDeployment, error) {
 	var f fields
 	f.sameID(q.ID, id)
 	c := db.AbortDeployment{
-		Ref: db.Ref{
-			ID:          id,
-			Project:     f.optionalName("project_id", q.ProjectID),
-			Environment: f.optionalName("environment", q.Environment),
-		},
-		At: f.optionalTime("date", q.Date),
+		Ref: f.ref(id, q.ProjectID, q.Environment),
+		At:  f.optionalTime("date", q.Date),
 	}
 	start := db.StartDeployment{
 		FirstCommitAt:      f.firstCommit(q.FirstCommitAt, false),
@@ -188,15 +180,7 @@ func (a *api) startDeployment(w http.ResponseWriter, r *http.Request, _ httprout
 // 201 if create_if_not_exists created it, 404 if it is unknown, 409 if it has
 // another commit, or without one another first commit, or the id is ambiguous.
 func (a *api) finishDeployment(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
-	id, err := pathID(p)
-	if err != nil {
-		return err
-	}
-	var request DeployedRequest
-	if err := decode(w, r, &request, true); err != nil {
-		return err
-	}
-	command, err := request.command(a, id)
+	command, err := readCommand[DeployedRequest](a, w, r, p)
 	if err != nil {
 		return err
 	}
@@ -207,15 +191,7 @@ func (a *api) finishDeployment(w http.ResponseWriter, r *http.Request, p httprou
 // if create_if_not_exists created it, 404 if it is unknown, 409 if it is deployed or
 // the id is ambiguous.
 func (a *api) abortDeployment(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
-	id, err := pathID(p)
-	if err != nil {
-		return err
-	}
-	var request AbortedRequest
-	if err := decode(w, r, &request, true); err != nil {
-		return err
-	}
-	command, err := request.command(a, id)
+	command, err := readCommand[AbortedRequest](a, w, r, p)
 	if err != nil {
 		return err
 	}

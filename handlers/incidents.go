@@ -63,12 +63,8 @@ type IncidentDateRequest struct {
 func (q IncidentDateRequest) command(a *api, id string) (db.RestoreIncident, error) {
 	var f fields
 	c := db.RestoreIncident{
-		Ref: db.Ref{
-			ID:          id,
-			Project:     f.optionalName("project_id", q.ProjectID),
-			Environment: f.optionalName("environment", q.Environment),
-		},
-		At: f.optionalTime("date", q.Date),
+		Ref: f.ref(id, q.ProjectID, q.Environment),
+		At:  f.optionalTime("date", q.Date),
 	}
 	if user := f.user(q.User, q.Username); user != "" {
 		c.Team = a.findTeam(user)
@@ -114,7 +110,7 @@ func (a *api) openIncident(w http.ResponseWriter, r *http.Request, _ httprouter.
 // restoreIncident serves POST /incidents/:id/restored: 200 with the incident, 404 if
 // it is unknown, 409 if it was restored at another time or the id is ambiguous.
 func (a *api) restoreIncident(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
-	command, err := a.dateCommand(w, r, p)
+	command, err := readCommand[IncidentDateRequest](a, w, r, p)
 	if err != nil {
 		return err
 	}
@@ -124,7 +120,7 @@ func (a *api) restoreIncident(w http.ResponseWriter, r *http.Request, p httprout
 // finishIncident serves POST /incidents/:id/finished: 200 with the incident, 404 if
 // it is unknown, 409 if it was closed at another time or the id is ambiguous.
 func (a *api) finishIncident(w http.ResponseWriter, r *http.Request, p httprouter.Params) error {
-	command, err := a.dateCommand(w, r, p)
+	command, err := readCommand[IncidentDateRequest](a, w, r, p)
 	if err != nil {
 		return err
 	}
@@ -148,20 +144,6 @@ func nameDate(err error, field string) error {
 		named.Fields = append(named.Fields, f)
 	}
 	return &named
-}
-
-// dateCommand decodes a request to restore an incident. To finish one is the same
-// request.
-func (a *api) dateCommand(w http.ResponseWriter, r *http.Request, p httprouter.Params) (c db.RestoreIncident, err error) {
-	id, err := pathID(p)
-	if err != nil {
-		return c, err
-	}
-	var request IncidentDateRequest
-	if err := decode(w, r, &request, true); err != nil {
-		return c, err
-	}
-	return request.command(a, id)
 }
 
 // getIncident serves GET /incidents/:id: 200 with the incident, 404 if it is unknown,
