@@ -35,6 +35,9 @@ func (s *State) judge(d, replaced *Deployment) NoLeadTime {
 // firstOf returns the deployment of a commit that was the first to be deployed to
 // the environment of d before d was, nil if there is none.
 func (s *State) firstOf(commit string, d *Deployment) *Deployment {
+	if commit == "" { // most often, and there may be many deployments in a batch
+		return nil
+	}
 	var first *Deployment
 	for _, other := range s.deployments.rows {
 		if other.Project == d.Project && other.Environment == d.Environment && SameCommit(commit, other.Commit) &&
