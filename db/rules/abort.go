@@ -32,10 +32,7 @@ func (c AbortDeployment) decide(s *State) (Outcome, error) {
 // started too, at the given start or else when it was aborted.
 func (c AbortDeployment) create(s *State) (Outcome, error) {
 	start := c.Create.precise()
-	if len(s.deployments.find(start.Key.ref())) > 0 {
-		return Outcome{}, &Error{Code: Conflict, Message: "the deployment to create already exists under another name"}
-	}
-	d, err := start.create(s)
+	d, err := start.createUnlessRecorded(s)
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -104,6 +104,15 @@ func (c StartDeployment) create(s *State) (Deployment, error) {
 	return d, nil
 }
 
+// createUnlessRecorded is create for a command whose Ref matches no deployment: Key may
+// still be that of one, if the two differ.
+func (c StartDeployment) createUnlessRecorded(s *State) (Deployment, error) {
+	if len(s.deployments.find(c.Key.ref())) > 0 {
+		return Deployment{}, &Error{Code: Conflict, Message: "the deployment to create already exists under another name"}
+	}
+	return c.create(s)
+}
+
 func (s *State) startDeployment(d *Deployment) {
 	s.deployments.put(d)
 	s.record(d.event(DeploymentStarted, d.BeganAt()))
@@ -188,10 +197,7 @@ func (c FinishDeployment) create(s *State) (Outcome, error) {
 	if start.Commits == nil {
 		start.Commits = c.Commits
 	}
-	if len(s.deployments.find(start.Key.ref())) > 0 {
-		return Outcome{}, &Error{Code: Conflict, Message: "the deployment to create already exists under another name"}
-	}
-	d, err := start.create(s)
+	d, err := start.createUnlessRecorded(s)
 	if err != nil {
 		return Outcome{}, err
 	}
