@@ -108,8 +108,7 @@ func (f *pastFamily) writeTo(w io.Writer) (err error) {
 	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	help := strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(f.help)
-	if _, err := fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", f.name, help, f.name, f.kind); err != nil {
+	if _, err := fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", f.name, escape(f.help), f.name, f.kind); err != nil {
 		return err
 	}
 	return f.writeSamples(w)
@@ -165,22 +164,21 @@ type familySeries struct {
 // series returns a series whose samples have that name, which may differ from that
 // of the family.
 func (f *pastFamily) series(name string, labels []Label) *familySeries {
-	var b strings.Builder
-	b.WriteString(name)
+	pairs := make([]string, len(labels))
 	for n, l := range labels {
-		b.WriteString(map[bool]string{true: "{", false: ","}[n == 0])
-		b.WriteString(l.Name + "=" + quoteLabel(l.Value))
+		pairs[n] = l.Name + `="` + escape(l.Value) + `"`
 	}
-	if len(labels) > 0 {
-		b.WriteByte('}')
+	prefix := name
+	if len(pairs) > 0 {
+		prefix += "{" + strings.Join(pairs, ",") + "}"
 	}
-	b.WriteByte(' ')
-	f.prefixes = append(f.prefixes, []byte(b.String()))
+	f.prefixes = append(f.prefixes, []byte(prefix+" "))
 	return &familySeries{f, uint32(len(f.prefixes) - 1)} //nolint:gosec // far fewer
 }
 
-func quoteLabel(value string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(value) + `"`
+// escape escapes the text of help or of the value of a label.
+func escape(text string) string {
+	return strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(text)
 }
 
 // write writes a sample. Times must not go back.
