@@ -221,14 +221,22 @@ func (f *fold) restart(ctx context.Context) error {
 // apply applies an event and returns the label set that it counts under.
 func (f *fold) apply(ctx context.Context, e db.Event) *labelSet {
 	set := f.labelSetOf(ctx, e)
+	f.addEvents(ctx, e.Kind, 1)
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, a := range f.addersByKind[e.Kind] {
 		if !a.appliesTo(e) {
 			continue
 		}
 		a.add(ctx, e, set)
+		series := &set.series[a.index]
+		series.add(a.instrument, e)
+		f.seriesStarted(*series)
 	}
-	f.addEvents(ctx, e.Kind, 1)
-	f.addTotals(e, set)
+	kind := f.kinds[e.Kind]
+	kind.observe(e.RecordedAt)
+	f.kinds[e.Kind] = kind
+	f.newest = e
 	return set
 }
 

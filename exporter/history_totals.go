@@ -37,10 +37,8 @@ type pastEvent struct {
 
 // pastSeries are a counter or the series of a histogram, with the totals so far.
 type pastSeries struct {
-	begins  int64 // Unix milliseconds
-	count   int64
-	sum     time.Duration
-	buckets []int64 // samples up to each bound and above the one before
+	totals
+	begins int64 // Unix milliseconds
 
 	total          []*familySeries   // of a counter
 	sums, counts   *familySeries     // of a histogram
@@ -137,7 +135,7 @@ func (i *pastInstrument) createLines(p *pastTotals, s *pastSeries, own []Label) 
 	name := i.prometheusName()
 	f := p.families.find(name, "histogram", i.description)
 	s.sums, s.counts = f.series(name+"_sum", scraped), f.series(name+"_count", scraped)
-	s.buckets = make([]int64, len(i.bounds)+1)
+	s.buckets = make([]uint64, len(i.bounds)+1)
 	for _, bound := range append(i.boundsInSeconds(), math.Inf(1)) {
 		s.bucketsByBound = append(s.bucketsByBound, both(f, name+"_bucket", Label{"le", formatBound(bound)}))
 	}
@@ -179,9 +177,7 @@ func (i *pastInstrument) apply(until int64) {
 		e := i.events[n]
 		e.series.count++
 		if e.series.buckets != nil {
-			e.series.sum += e.sample
-			bound, _ := slices.BinarySearch(i.bounds, e.sample)
-			e.series.buckets[bound]++
+			e.series.sample(i.bounds, e.sample)
 		}
 	}
 	i.events = i.events[n:]
@@ -194,13 +190,13 @@ func (s *pastSeries) write(at time.Time) {
 	if s.buckets == nil {
 		return
 	}
-	var count int64
+	var count uint64
 	for n, lines := range s.bucketsByBound {
 		count += s.buckets[n]
 		for _, series := range lines {
 			series.write(float64(count), at)
 		}
 	}
-	s.sums.write(float64(s.sum.Milliseconds())/1000, at)
+	s.sums.write(seconds(s.sum), at)
 	s.counts.write(float64(s.count), at)
 }

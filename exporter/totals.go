@@ -33,35 +33,25 @@ func (t *totals) observe(start time.Time) {
 // add adds an event that applies to the instrument.
 func (t *totals) add(i instrument, e db.Event) {
 	t.observe(startOf(e))
-	if i.measure == nil {
-		return
+	if i.measure != nil {
+		t.sample(i.bounds, i.measure(e).V)
 	}
-	d := i.measure(e).V
+}
+
+// sample adds the sample of an event, which has been counted, to a histogram.
+func (t *totals) sample(bounds []time.Duration, d time.Duration) {
 	ms := d.Milliseconds()
 	if t.buckets == nil {
-		t.buckets = make([]uint64, len(i.bounds)+1)
+		t.buckets = make([]uint64, len(bounds)+1)
 		t.min, t.max = ms, ms
 	}
-	bucket, _ := slices.BinarySearch(i.bounds, d)
+	bucket, _ := slices.BinarySearch(bounds, d)
 	t.buckets[bucket]++
 	t.sum, t.min, t.max = t.sum+ms, min(t.min, ms), max(t.max, ms)
 }
 
-// addTotals adds an event that the instruments know.
-func (f *fold) addTotals(e db.Event, set *labelSet) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, a := range f.addersByKind[e.Kind] {
-		if a.appliesTo(e) {
-			set.series[a.index].add(a.instrument, e)
-			f.seriesStarted(set.series[a.index])
-		}
-	}
-	kind := f.kinds[e.Kind]
-	kind.observe(e.RecordedAt)
-	f.kinds[e.Kind] = kind
-	f.newest = e
-}
+// seconds returns a number of milliseconds in seconds.
+func seconds(ms int64) float64 { return float64(ms) / 1000 }
 
 // seriesStarted notes when the newest series started.
 func (f *fold) seriesStarted(t totals) {
@@ -105,7 +95,6 @@ func (f *fold) writeTotals(scopes []metricdata.ScopeMetrics) {
 }
 
 func (t *totals) write(p *metricdata.HistogramDataPoint[float64]) {
-	seconds := func(ms int64) float64 { return float64(ms) / 1000 }
 	p.Count, p.Sum = uint64(t.count), seconds(t.sum)
 	p.Min, p.Max = metricdata.NewExtrema(seconds(t.min)), metricdata.NewExtrema(seconds(t.max))
 	copy(p.BucketCounts, t.buckets)
