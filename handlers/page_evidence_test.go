@@ -1,8 +1,10 @@
 package handlers_test
 
 import (
+	"fmt"
 	"html"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -80,6 +82,46 @@ func sectionsOf(page string) (headings []string) {
 		headings = append(headings, heading[1])
 	}
 	return headings
+}
+
+// TestEvidenceOfCommitsAndAbortedDeployments looks at what is not evidence of a failed
+// or a recovered deployment.
+func TestEvidenceOfCommitsAndAbortedDeployments(t *testing.T) {
+	s := start(t)
+	var commits []string
+	for i := range 12 {
+		commits = append(commits, fmt.Sprintf(`{"sha": "%040x", "at": "@10:30"}`, i))
+	}
+	s.must("POST /deployments/known/deployed", `{"project_id": "shop", "create_if_not_exists": true, "deployed_at": "@11:00", "commits": [`+strings.Join(commits, ", ")+`]}`)
+	s.must("POST /deployments/unknown/deployed", `{"project_id": "shop", "create_if_not_exists": true, "deployed_at": "@11:10", "first_commit_at": null}`)
+	s.must("POST /deployments/given-up/aborted", `{"project_id": "shop", "create_if_not_exists": true, "date": "@11:20", "first_commit_at": null}`)
+	for metric, want := range map[string]struct {
+		heading, ids string
+		says         []string
+	}{
+		"commit_lead_time": {"Commits (12)", "known", []string{
+			"It counts each commit of the deployments that were deployed in the window, where commits are known.",
+			`<th scope="col">First commit</th><th scope="col">Started</th><th scope="col">Deployed</th><th scope="col">Commits</th>`,
+			"<bdi>00000000000… (30 min)</bdi>", "<bdi>and 2 more</bdi>",
+		}},
+		"aborted_deployments": {"Deployments (1)", "given-up", []string{
+			"It counts deployments that were aborted in the window and have not been deployed to date.", `<th scope="col">Deployed</th>`,
+		}},
+		"unfinished_deployments": {"Deployments (0)", "", []string{"have been neither deployed nor aborted to date"}},
+	} {
+		page := s.get("/dora/explain?window=1d&metric="+metric, browser).body
+		if ids := strings.Join(rowsOf(page, want.heading), " "); ids != want.ids || !slices.Contains(sectionsOf(page), want.heading) {
+			t.Errorf("%s: %q has %q in %q", metric, want.heading, ids, sectionsOf(page))
+		}
+		for _, text := range want.says {
+			if !strings.Contains(page, text) {
+				t.Errorf("%s: no %s", metric, text)
+			}
+		}
+		if strings.Contains(page, "<li></li>") {
+			t.Errorf("%s: a rule is empty", metric)
+		}
+	}
 }
 
 // TestEvidenceIsReadPageByPage follows the links of each list.

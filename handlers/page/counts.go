@@ -34,9 +34,14 @@ func describeSource(s dora.Source) string {
 	case dora.DeployedDeployments:
 		return "It counts deployments that were deployed in the window."
 	case dora.RecoveredDeployments:
-		return "It counts failed deployments whose last incident was restored in the window. While one of them is open, there is no recovery time."
+		return "It counts failed deployments whose last incident was restored in the window. While one of them is open, there is no recovery time. " +
+			"One without incidents recovers when a rollback replaces it."
+	case dora.DeployedCommits:
+		return "It counts each commit of the deployments that were deployed in the window, where commits are known."
 	case dora.UnfinishedDeployments:
-		return "It counts deployments that began in the window and have not been deployed to date."
+		return "It counts deployments that began in the window and have been neither deployed nor aborted to date."
+	case dora.AbortedDeployments:
+		return "It counts deployments that were aborted in the window and have not been deployed to date."
 	case dora.StartedIncidents:
 		return "It counts incidents that started in the window."
 	case dora.RestoredIncidents:
@@ -62,7 +67,7 @@ func describeDuration(f dora.Figure, t dora.Totals, q Query) (rules []string) {
 		if q.RecoveryFrom == dora.FromDeployment {
 			rules = append(rules, "The clock starts when the deployment was deployed.")
 		}
-	case dora.UnfinishedDeployments, dora.RestoredIncidents, dora.OpenIncidents:
+	case dora.DeployedCommits, dora.UnfinishedDeployments, dora.AbortedDeployments, dora.RestoredIncidents, dora.OpenIncidents:
 	}
 	if without := all - f.Value(t).Samples; without > 0 {
 		rules = append(rules, fmt.Sprintf("%s %s, and so no sample.",

@@ -40,7 +40,7 @@ type evidenceRow struct {
 	ID, Project, Environment, Team, Value string
 	Rework                                bool
 	Dates                                 []moment // as many as the list has; unknown ones are zero
-	Linked                                []anchor
+	Linked                                []anchor // without a URL there is no page of it
 }
 
 // Evidence writes a page of the deployments or incidents that a figure is computed
@@ -117,11 +117,16 @@ type partList struct {
 // those that it counts, and then the others.
 func newEvidenceLists(f dora.Figure, t dora.Totals, part db.Part) []partList {
 	list := evidenceList{Subject: "Incident", Dates: []string{"Started", "Restored", "Closed"}, LinkedTitle: "Deployment"}
-	if f.Source.Subject() == "deployment" {
+	things := "Incidents" // what is counted
+	if f.Source.Subject() != "incident" {
+		things = "Deployments"
 		list = evidenceList{Subject: "Deployment", Dates: []string{"First commit", "Started", "Deployed"}, LinkedTitle: "Incidents"}
 	}
-	list.Plural = f.Source.Subject() + "s"
-	if f.Kind == dora.Duration {
+	list.Plural = strings.ToLower(things)
+	switch {
+	case f.Source == dora.DeployedCommits: // each has a value of its own
+		things, list.LinkedTitle = "Commits", "Commits"
+	case f.Kind == dora.Duration:
 		list.ValueTitle = f.Title
 	}
 	titled := func(title string, count int64) evidenceList {
@@ -131,7 +136,7 @@ func newEvidenceLists(f dora.Figure, t dora.Totals, part db.Part) []partList {
 	}
 	v := f.Value(t)
 	if f.Kind != dora.Ratio {
-		return []partList{{db.Everything, titled(list.Subject+"s", cmp.Or(v.Samples, v.Count))}}
+		return []partList{{db.Everything, titled(things, cmp.Or(v.Samples, v.Count))}}
 	}
 	name := strings.ReplaceAll(f.PartName, "_", " ")
 	lists := []partList{
@@ -171,6 +176,7 @@ func newEvidenceRow(e db.Evidence, now time.Time) evidenceRow {
 		for _, id := range e.Incidents {
 			row.Linked = append(row.Linked, record("incidents", id, d.Project, d.Environment))
 		}
+		row.Linked = append(row.Linked, commits(e)...)
 		return row
 	}
 	i := e.Incident
@@ -180,6 +186,21 @@ func newEvidenceRow(e db.Evidence, now time.Time) evidenceRow {
 		row.Linked = []anchor{record("deployments", i.DeploymentID, i.Project, i.Environment)}
 	}
 	return row
+}
+
+// maxCommits is how many commits of a deployment are shown.
+const maxCommits = 10
+
+// commits returns the commits of a deployment, each with its lead time.
+func commits(e db.Evidence) (shown []anchor) {
+	for _, c := range e.Commits[:min(maxCommits, len(e.Commits))] {
+		lead := db.Elapsed(c.At, e.Deployment.DeployedAt)
+		shown = append(shown, anchor{Name: truncate(c.Name, 12) + " (" + formatDuration(lead.V) + ")"})
+	}
+	if more := e.Deployment.Commits.V - len(shown); len(shown) > 0 && more > 0 {
+		shown = append(shown, anchor{Name: fmt.Sprintf("and %d more", more)})
+	}
+	return shown
 }
 
 // record returns the link to a deployment or an incident in the API.
