@@ -151,40 +151,37 @@ const (
 	environmentTitle = "Environment"
 )
 
-// addGroups adds the tables of the n groups with the most deployments. Environments
-// are named only if there are several.
-func (v *view) addGroups(ctx context.Context, now *db.Overview, n int, q Query) error {
-	isMixed := isMixed(now.All, q)
-	tables := map[string]dora.GroupBy{
-		projectTitle: {Project: true, Environment: q.isByEnvironment()},
-		teamTitle:    q.byTeam(),
+// addGroups adds the tables of the n groups with the most deployments.
+func (v *view) addGroups(ctx context.Context, now *db.Overview, n int, q Query) (err error) {
+	v.Projects, err = q.topTable(ctx, projectTitle, now, dora.GroupBy{Project: true, Environment: q.isByEnvironment()}, n)
+	if err != nil {
+		return err
 	}
-	if isMixed {
-		tables[environmentTitle] = dora.GroupBy{Environment: true}
+	if v.Teams, err = q.topTable(ctx, teamTitle, now, q.byTeam(), n); err != nil {
+		return err
 	}
-	for title, by := range tables {
-		groups, all, err := now.Top(ctx, by, n)
-		if err != nil {
-			return err
-		}
-		if !isMixed {
-			for i := range groups {
-				groups[i].Environment = ""
-			}
-		}
-		table := newGroupTable(title, groups, all, q)
-		switch title {
-		case projectTitle:
-			v.Projects = table
-		case teamTitle:
-			if slices.ContainsFunc(groups, func(g dora.Group) bool { return g.Team != "" }) {
-				v.Teams = table
-			}
-		case environmentTitle:
-			v.Environments = table
+	if !slices.ContainsFunc(v.Teams.groups, func(g dora.Group) bool { return g.Team != "" }) {
+		v.Teams = nil
+	}
+	if isMixed(now.All, q) {
+		v.Environments, err = q.topTable(ctx, environmentTitle, now, dora.GroupBy{Environment: true}, n)
+	}
+	return err
+}
+
+// topTable returns the table of the n groups of a grouping with the most deployments.
+// Environments are named only if there are several.
+func (q Query) topTable(ctx context.Context, title string, now *db.Overview, by dora.GroupBy, n int) (*groupTable, error) {
+	groups, all, err := now.Top(ctx, by, n)
+	if err != nil {
+		return nil, err
+	}
+	if !isMixed(now.All, q) {
+		for i := range groups {
+			groups[i].Environment = ""
 		}
 	}
-	return nil
+	return newGroupTable(title, groups, all, q), nil
 }
 
 func trendInterval(length time.Duration) dora.Interval {
