@@ -71,14 +71,6 @@ func (p process) export(ctx context.Context, args []string) error {
 	return p.writeHistory(ctx, *out, o)
 }
 
-// dateVar defines a flag with a date.
-func dateVar(flags *flag.FlagSet, at *time.Time, name, usage string) {
-	flags.Func(name, usage, func(s string) (err error) {
-		*at, err = parseDate(s)
-		return err
-	})
-}
-
 var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 func parseLabel(s string) (exporter.Label, error) {

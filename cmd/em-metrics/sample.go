@@ -32,11 +32,7 @@ func (p process) sample(_ context.Context, args []string) error {
 	seed := flags.Uint64("seed", sample.DefaultSeed, "`number` that selects one of many years")
 	teams := flags.Bool("teams", false, "print the teams file of the sample")
 	end := time.Now()
-	flags.Func("end", "`date` on which the year ends, such as 2026-04-01 or 2026-04-01T12:00:00Z (default now)", func(s string) error {
-		var err error
-		end, err = parseDate(s)
-		return err
-	})
+	dateVar(flags, &end, "end", "`date` on which the year ends, such as 2026-04-01 or 2026-04-01T12:00:00Z (default now)")
 	if err := p.parseFlags(flags, args, sampleHelp); err != nil {
 		return err
 	}
@@ -47,6 +43,14 @@ func (p process) sample(_ context.Context, args []string) error {
 		return sample.WriteTeams(p.stdout)
 	}
 	return sample.Write(p.stdout, end, *seed)
+}
+
+// dateVar defines a flag with a date.
+func dateVar(flags *flag.FlagSet, at *time.Time, name, usage string) {
+	flags.Func(name, usage, func(s string) (err error) {
+		*at, err = parseDate(s)
+		return err
+	})
 }
 
 // parseDate reads a date, with or without a time of day.
