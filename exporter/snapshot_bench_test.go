@@ -2,12 +2,9 @@ package exporter_test
 
 import (
 	"context"
-	"database/sql"
 	"log/slog"
-	"path/filepath"
 	"testing"
 
-	"github.com/em-metrics/em-metrics/db"
 	"github.com/em-metrics/em-metrics/exporter"
 )
 
@@ -16,18 +13,8 @@ import (
 //
 //	go test -run '^$' -bench Snapshot -benchtime 3x ./exporter
 func BenchmarkSnapshot(b *testing.B) {
-	path := filepath.Join(b.TempDir(), "sets.db")
-	store, err := db.Open(context.Background(), path, db.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = store.Close() })
-	pool, err := sql.Open("sqlite", "file:"+path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer pool.Close()
-	_, err = pool.Exec(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999999)
+	store, pool := openForEvents(b)
+	_, err := pool.Exec(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999999)
 		INSERT INTO events (kind, project_id, environment, team_id, subject_id, occurred_at, recorded_at, lead_time_ms, deployment_duration_ms, time_to_restore_ms)
 		SELECT kind, 'project-' || (i % 100000), 'production', 'team-' || (i % 100), 'd' || i, 1760000000000 + i, 1760000000000 + i * 7919,
 		       CASE kind WHEN 'deployment_deployed' THEN (i * 7919) % 864000000 END,
