@@ -18,8 +18,8 @@ const (
 	// checkedAtOpen is up to which size a file is checked before it is opened, which
 	// takes about a tenth of a second.
 	checkedAtOpen = 32 << 20
-	// checkPause is how long a check in use waits before it begins, so that it does
-	// not slow the start, and before it is repeated if it could not be carried out.
+	// checkPause is the delay before the check of a file in use, which must not slow
+	// the start, and before a check that could not be carried out is repeated.
 	checkPause = time.Second
 )
 
@@ -119,7 +119,7 @@ func check(ctx context.Context, pool *sql.DB) error {
 	return nil
 }
 
-// header is what the file says of itself, without its log, and its real size.
+// header has the fields of the header of the file, without its log, and the real size.
 type header struct {
 	size            int64
 	pageSize, pages int64

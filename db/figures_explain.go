@@ -34,7 +34,8 @@ type Evidence struct {
 	at  int64 // the date by which it falls into the window, in Unix milliseconds
 }
 
-// MaxShownCommits is how many commits of a deployment [Store.Explain] lists.
+// MaxShownCommits is the maximum number of commits of a deployment that
+// [Store.Explain] lists.
 const MaxShownCommits = 100
 
 // Part selects evidence of a ratio by whether it is in the numerator.

@@ -95,8 +95,8 @@ func (t *tx) loadIncidents(n *rules.Needs, s *rules.State) error {
 	return nil
 }
 
-// neighborPlaces are where the deployments of a [rules.Neighbors] are, when they will
-// be deployed, and of which commit.
+// neighborPlaces selects the places of the deployments of a [rules.Neighbors], the times
+// at which they will be deployed, and their commits.
 const neighborPlaces = `place (project_id, environment, id, at, commit_key, commit_name) AS (
 		SELECT ?2, ?3, ?1, coalesce(?4, ?5), ?6, ?7 WHERE ?2 <> '' AND ?3 <> ''
 		UNION ALL

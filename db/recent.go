@@ -52,8 +52,8 @@ func (r relation[R]) names(column string) string {
 			AND EXISTS (SELECT 1 FROM %[2]s WHERE %[1]s = value AND %[3]s >= ?1 AND %[3]s < ?2)`, column, r.table, r.order)
 }
 
-// MaxRecent is how many of the latest events are looked at for those that match a
-// filter: there is no index of events by their labels, which the writer would pay
+// MaxRecent is the number of the latest events that are searched for those that match
+// a filter: there is no index of events by their labels, which the writer would pay
 // for.
 const MaxRecent = 10_000
 

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// snapshotPart is how many bytes of a snapshot are written in one transaction,
+	// snapshotPart is the number of bytes of a snapshot written in one transaction,
 	// so that no call waits for more.
 	snapshotPart = 256 << 10
-	// snapshotLife is how long a snapshot of another layout is kept: a replica of
-	// the version before may need it.
+	// snapshotLife is the age at which a snapshot of another layout is removed: until
+	// then a replica of the version before may need it.
 	snapshotLife = 7 * 24 * time.Hour
 )
 
-// Snapshot is what an exporter made of the events up to one of them.
+// Snapshot is the state of an exporter after one of the events.
 type Snapshot struct {
 	Layout  string // what the content means; others are of no use
 	Epoch   string // of the history

@@ -24,7 +24,7 @@ type (
 	StartDeployment = rules.StartDeployment
 	// FinishDeployment records that a deployment is running in its environment.
 	FinishDeployment = rules.FinishDeployment
-	// AbortDeployment records that a deployment was given up.
+	// AbortDeployment records that a deployment was abandoned.
 	AbortDeployment = rules.AbortDeployment
 	// OpenIncident records an incident.
 	OpenIncident = rules.OpenIncident
@@ -71,7 +71,7 @@ const (
 	IncidentFinished   = rules.IncidentFinished
 )
 
-// MaxCommits is how many commits a deployment may have.
+// MaxCommits is the maximum number of commits of a deployment.
 const MaxCommits = rules.MaxCommits
 
 // The codes of an [Error].

@@ -15,7 +15,7 @@ import (
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// alerting is what Grafana reads from its file of alert rules.
+// alerting is the content of a file of alert rules for Grafana.
 type alerting struct {
 	Groups []struct {
 		Folder string

@@ -28,7 +28,7 @@ type pastInstrument struct {
 	series []*pastSeries
 }
 
-// pastEvent is what an event adds to an instrument.
+// pastEvent is the contribution of an event to an instrument.
 type pastEvent struct {
 	at     int64         // Unix milliseconds
 	sample time.Duration // of a histogram

@@ -18,7 +18,7 @@ import (
 //
 // Both outputs are wrapped: scrapes by [heldGatherer], pushes by [heldExporter].
 
-// historyAge is how late an event must be recorded to count as history, such as that
+// historyAge is the delay from which a recorded event counts as history, such as that
 // of an import, rather than as news.
 const historyAge = 24 * time.Hour
 

@@ -40,7 +40,7 @@ func instruments() []instrument {
 		{name: "deployment_duration", kinds: kinds{db.DeploymentDeployed}, measure: deployment, bounds: shortBounds(),
 			description: "Time from the start of a deployment until it was deployed."},
 		{name: "deployment_aborted", kinds: kinds{db.DeploymentAborted}, unit: "{deployment}",
-			description: "Deployments that were given up, because their pipeline failed or was canceled."},
+			description: "Deployments that were abandoned because their pipeline failed or was canceled."},
 		{name: "change_failure_count", kinds: kinds{db.ChangeFailed}, unit: "{deployment}",
 			description: "Deployments that led to at least one incident or were rolled back."},
 		{name: "incident_count", kinds: kinds{db.IncidentStarted}, unit: "{incident}",

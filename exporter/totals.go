@@ -10,7 +10,7 @@ import (
 	"github.com/em-metrics/em-metrics/db"
 )
 
-// totals is what the events of one series add up to. The SDK adds up the same, but
+// totals has the totals of one series. The SDK adds up the same, but
 // in floating point, where a sum depends on the order of the additions: after a
 // start from a snapshot it could be lower by the last bit, and Prometheus takes a
 // sum that falls for a restart and counts it in full again. Milliseconds are exact.

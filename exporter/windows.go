@@ -15,8 +15,8 @@ import (
 // a window without one.
 const maxWindowAge = time.Minute
 
-// firstWindowPatience is how long a collection waits when there is nothing to show
-// yet. It is long enough for tens of thousands of deployments; with more, the first
+// firstWindowPatience is the time that a collection waits when there is nothing to
+// show yet. It is long enough for tens of thousands of deployments; with more, the first
 // scrape after a start may have no figures of windows, but it has the totals.
 const firstWindowPatience = 250 * time.Millisecond
 

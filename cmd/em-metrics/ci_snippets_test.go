@@ -20,7 +20,7 @@ import (
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// ciJob is what a CI system runs for a snippet of docs/ci.md.
+// ciJob is a CI job that runs a snippet of docs/ci.md.
 type ciJob struct {
 	scripts []string // each is run by a shell of its own
 	env     []string

@@ -12,7 +12,7 @@ import (
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// completions are what the user has typed, and what the program offers.
+// completions lists words that a user has typed, with the candidates for the last one.
 var completions = []struct {
 	typed []string
 	want  string

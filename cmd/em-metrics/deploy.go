@@ -91,7 +91,7 @@ file that EM_METRICS_TOKEN_FILE names.
 Flags:
 `
 
-// defaultEnvironment is where a job deploys to that does not say it.
+// defaultEnvironment is the environment of a job that does not name one.
 const defaultEnvironment = "production"
 
 const softFlagHelp = "exit with 0 and a warning if it cannot be recorded"

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// localAnswer is how long git may take for what needs no network, and firstAnswer
-	// how long "deploy run" waits for a service that does not answer at all. Together
-	// they delay a deployment by less than a second.
+	// localAnswer limits the git commands that need no network, and firstAnswer the
+	// wait of "deploy run" for a service that does not answer at all. Together they
+	// delay a deployment by less than a second.
 	localAnswer = 300 * time.Millisecond
 	firstAnswer = 500 * time.Millisecond
 

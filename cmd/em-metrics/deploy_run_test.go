@@ -19,7 +19,7 @@ import (
 	"github.com/em-metrics/em-metrics/cmd/em-metrics/programtest"
 )
 
-// deployed is what became of a command that was run by "deploy run".
+// deployed is the outcome of a command that "deploy run" has run.
 type deployed struct {
 	stdout, stderr string
 	code           int

@@ -30,7 +30,7 @@ type job struct {
 	clone                    *gittest.Repository // default: that of the pipeline
 }
 
-// recordedDeployment is what the service says of a deployment.
+// recordedDeployment is a deployment as the service returns it.
 type recordedDeployment struct {
 	ID            string  `json:"id"`
 	ProjectID     string  `json:"project_id"`

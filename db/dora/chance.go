@@ -2,7 +2,7 @@ package dora
 
 import "math"
 
-// Verdict is what the difference between a figure of two windows amounts to.
+// Verdict is the result of comparing a figure of two windows.
 type Verdict int
 
 // The verdicts.
@@ -14,11 +14,12 @@ const (
 	Worse
 )
 
-// significance is how rarely chance alone may make a difference that counts as one.
+// significance is the level of the tests: a difference counts if chance alone would
+// make one as large less often than this.
 const significance = 0.05
 
-// fewSamples is how many samples a median needs to be compared: with fewer, the whole
-// range of them is no interval for it.
+// fewSamples is the number of samples that a median needs to be compared: with fewer,
+// the whole range of them is no interval for it.
 const fewSamples = 5
 
 // Compare compares a figure of a window with that of an earlier one. Chance is judged

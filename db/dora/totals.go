@@ -38,7 +38,7 @@ type Counts struct {
 	// DeploymentDays is the number of calendar days with a deployment.
 	DeploymentDays int64
 	// FailedDeployments are those of Deployments with an incident linked to
-	// them, whenever it started, that were rolled back or told to have failed.
+	// them, whenever it started, that were rolled back or were reported as failed.
 	FailedDeployments int64
 	// ReworkDeployments are those of Deployments that were unplanned, because of an
 	// incident or a bug that users met.

@@ -74,7 +74,7 @@ type StartDeployment struct {
 	// Commits are those that the deployment brings. Nil means unknown, empty means
 	// that there are none.
 	Commits []Commit
-	// Rollback is whether the deployment goes back to an earlier commit. Otherwise
+	// Rollback reports whether the deployment goes back to an earlier commit. Otherwise
 	// that is decided when it is deployed.
 	Rollback NullBool
 	// Failed marks a deployment that is known to have failed in production.
@@ -124,12 +124,12 @@ type FinishDeployment struct {
 	Team TeamFunc
 }
 
-// AbortDeployment records that a deployment was given up, because its pipeline
+// AbortDeployment records that a deployment was abandoned because its pipeline
 // failed or was canceled. One that is deployed cannot be aborted; one that was
 // aborted can still be deployed.
 type AbortDeployment struct {
 	Ref
-	// At is when it was given up. Zero means now. A deployment that is already
+	// At is when it was abandoned. Zero means now. A deployment that is already
 	// aborted keeps its date.
 	At time.Time
 	// Create is used when nothing matches Ref: the deployment is then recorded as

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// MaxCommits is how many commits a deployment may have.
+// MaxCommits is the maximum number of commits of a deployment.
 const MaxCommits = 5000
 
-// hexDigits is how many digits of a hexadecimal name are enough for it to stand for
-// a longer one. Git abbreviates to no fewer.
+// hexDigits is the number of digits with which a hexadecimal name can stand for a
+// longer one. Git abbreviates to no fewer.
 const hexDigits = 7
 
 // Commit is a commit that a deployment brought. Nothing else is stored of it: no
@@ -49,7 +49,7 @@ func SameCommit(a, b string) bool {
 	return a != "" && CommitKey(a) == CommitKey(b) && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
 }
 
-// revision is what a command says about the revision that is deployed.
+// revision has the values of a command that describe the deployed revision.
 type revision struct {
 	commit        string
 	commits       []Commit // nil: unknown; empty: known to be none

@@ -13,13 +13,13 @@ type Deployment struct {
 	FirstCommitAt time.Time
 	DeployStartAt time.Time
 	DeployedAt    time.Time
-	// AbortedAt is when it was given up. It may have been deployed later.
+	// AbortedAt is when it was abandoned. It may have been deployed later.
 	AbortedAt time.Time
-	// Commits is how many commits it brought.
+	// Commits is the number of commits that it brought.
 	Commits NullInt
 	Rework  bool
-	// Rollback is what the client said or, once it is deployed, whether it went
-	// back to an earlier commit.
+	// Rollback is the value that the client sent or, once it is deployed, reports
+	// whether it went back to an earlier commit.
 	Rollback NullBool
 	// NoLeadTime is why a deployed deployment has no lead time. Empty means that it
 	// has one.
@@ -27,7 +27,7 @@ type Deployment struct {
 	// Failed marks a deployment with at least one linked incident, one that was
 	// rolled back, and one that the client said has failed; deployed or not.
 	Failed bool
-	// FailedBecause is what made it fail first.
+	// FailedBecause is the first cause of its failure.
 	FailedBecause FailureCause
 	// RolledBackAt and RolledBackBy are the date and the id of the rollback that
 	// replaced it.
@@ -212,10 +212,10 @@ func (c FinishDeployment) create(s *State) (Outcome, error) {
 }
 
 // finishDeployment records that the deployment is deployed. Whether it is a rollback
-// is told now, or was told before, or else is decided here.
-func (s *State) finishDeployment(d *Deployment, told NullBool) {
-	if told.Valid {
-		d.Rollback = told
+// is given now, or was given before, or else is decided here.
+func (s *State) finishDeployment(d *Deployment, given NullBool) {
+	if given.Valid {
+		d.Rollback = given
 	}
 	replaced := s.DeployedBefore(Before{d.Project, d.Environment, d.DeployedAt})
 	d.NoLeadTime = s.judge(d, replaced)

@@ -44,7 +44,7 @@ const (
 	CommitsUnknown  NoLeadTime = "commits_unknown"  // the client sent neither dates nor commits
 )
 
-// FailureCause is what made a deployment fail.
+// FailureCause is the cause of the failure of a deployment.
 type FailureCause string
 
 // The causes.

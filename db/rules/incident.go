@@ -16,7 +16,7 @@ type Incident struct {
 	FinishedAt   time.Time
 	RecordedAt   time.Time
 	// RestoredAutomatically marks a RestoredAt that followed from a rollback. A date
-	// that is told replaces it.
+	// that is given replaces it.
 	RestoredAutomatically bool
 
 	// Number is that of a generated id, zero otherwise.
@@ -252,7 +252,7 @@ func (s *State) updateIncident(recorded, i Incident) Outcome {
 	return Outcome{Incident: &i}
 }
 
-// replaceAutomatic replaces the date of an automatic restoration by one that is told:
+// replaceAutomatic replaces the date of an automatic restoration by a given one:
 // that of the restoration or, if it is earlier, of the end. It adds no event, because
 // the incident was restored once.
 func (i *Incident) replaceAutomatic(restored, finished time.Time) {

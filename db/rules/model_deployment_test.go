@@ -230,7 +230,7 @@ func (m *model) finish(d *modelDeployment, at time.Time, told NullBool) {
 	}
 }
 
-// history is what was deployed somewhere before a time, in order.
+// history returns the deployments of a place before a time, in order.
 func (m *model) history(project, environment string, before time.Time) (history []*modelDeployment) {
 	for _, d := range m.deployments {
 		if d.Project == project && d.Environment == environment && !d.deployed.IsZero() && d.deployed.Before(before) {

@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	// maxBadgeAge is how long a badge may be shown after it was rendered, here and by
-	// its readers. An event may appear that much later.
+	// maxBadgeAge is the age up to which a badge is shown, here and by its readers. An
+	// event may appear that much later.
 	maxBadgeAge = 5 * time.Minute
-	// maxBadges is how many are kept, usually of a kilobyte each.
+	// maxBadges is the number of badges that are kept, usually of a kilobyte each.
 	maxBadges = 1000
 	// maxBadgeSize is the length of the longest badge that is kept, with its key.
 	maxBadgeSize = 8 << 10

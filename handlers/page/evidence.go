@@ -188,7 +188,7 @@ func newEvidenceRow(e db.Evidence, now time.Time) evidenceRow {
 	return row
 }
 
-// maxCommits is how many commits of a deployment are shown.
+// maxCommits is the maximum number of commits of a deployment that are shown.
 const maxCommits = 10
 
 // commits returns the commits of a deployment, each with its lead time.

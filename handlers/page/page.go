@@ -61,7 +61,7 @@ type Query struct {
 	Sort string
 	// Metric is the figure whose evidence is shown, empty on other pages.
 	Metric dora.Name
-	// Refresh is how often a browser loads the page again, zero for never.
+	// Refresh is the interval at which a browser loads the page again, zero for never.
 	Refresh time.Duration
 	// IsKiosk is set for a view that fits one screen.
 	IsKiosk bool
@@ -121,7 +121,7 @@ func (p *Renderer) write(w http.ResponseWriter, status int, name string, view an
 	return nil
 }
 
-// frame is what surrounds the content of every page.
+// frame is the data around the content of every page.
 type frame struct {
 	Title, Heading, Subtitle, Build string
 	Links                           []anchor

@@ -27,7 +27,7 @@ type choice struct {
 	Selected bool
 }
 
-// maxPeriods is how many months and quarters there are to choose from.
+// maxPeriods is the number of months to choose from, with their quarters.
 const maxPeriods = 24
 
 func (q Query) periodView(now time.Time) periodView {

@@ -16,7 +16,7 @@ type Problem struct {
 	Errors []FieldError
 }
 
-// FieldError is what is wrong with a parameter. The message reads on from its name.
+// FieldError is a mistake in a parameter. The message reads on from its name.
 type FieldError struct{ Field, Message string }
 
 // problemView is the data of the template of a problem.

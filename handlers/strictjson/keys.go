@@ -24,7 +24,7 @@ func checkText(text []byte, outermost *keys) error {
 	return err
 }
 
-// place is where a value is in the text, nil for the outermost object. It becomes a
+// place is the position of a value in the text, nil for the outermost object. It becomes a
 // path only in an error, because there may be many.
 type place struct {
 	outer *place

@@ -38,7 +38,7 @@ export class Variables {
     return options;
   }
 
-  // text is what the variable's drop-down shows.
+  // text returns the text that the variable's drop-down shows.
   text(name) {
     const { selected, type, query } = this.byName[name];
     if (selected === all) return 'All';

@@ -90,7 +90,7 @@ func isSilent(err error) bool {
 	return errors.As(err, &failed) && failed.message == ""
 }
 
-// patience is how long git may take to stop.
+// patience is the time that git has to stop after it was interrupted.
 const patience = 500 * time.Millisecond
 
 // run runs git and returns what it printed, without the last newline. A failure is

@@ -77,7 +77,7 @@ func (r Repository) boundary(ctx context.Context) (map[string]bool, error) {
 	return boundary, nil
 }
 
-// clockSkew is how much the clocks of two committers may differ.
+// clockSkew is the greatest difference between the clocks of two committers.
 const clockSkew = 24 * time.Hour
 
 // gap returns an [*UnknownError] if the clone may lack commits between two, or take

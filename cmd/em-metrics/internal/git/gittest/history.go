@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Strategy is how a team brings changes to production.
+// Strategy is a team's way of bringing changes to production.
 type Strategy string
 
 // The strategies of the histories.
